@@ -1,0 +1,80 @@
+"""What travels between the stages of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture of the film.
+
+    Attributes:
+        pixels: [1, 3, H, W], float32, RGB with the film's own transfer curve, [0, 1].
+            Nobody writes into an array that has been handed on.
+        time: Presentation time in seconds, from the start of the run.
+        duration: Seconds until the next frame of the film.
+        cut: Whether this is the first frame of a shot.
+    """
+
+    pixels: Pixels
+    time: Fraction
+    duration: Fraction
+    cut: bool = False
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[2]
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How a film codes colour, in libav's numbers (``av.video.reformatter`` enumerations).
+
+    ``matrix``, ``primaries`` and ``transfer`` are 2 where the film does not say.
+    """
+
+    matrix: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    full_range: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What is known of a stream of frames before the first one arrives.
+
+    Attributes:
+        width, height: Pixels.
+        rate: Frames per second where it is constant, else None.
+        time_base: Seconds; every frame's time is a whole multiple of it.
+        pixel_aspect: Width of a pixel over its height.
+        depth: Bits per sample that are worth keeping: 8, 10, 12 or 16.
+        colour: How the film codes colour; of use to the sink alone.
+        frames: How many frames to expect, for the progress display; None where unknown.
+        still: Whether this is one photo and not a film.
+    """
+
+    width: int
+    height: int
+    rate: Fraction | None
+    time_base: Fraction
+    pixel_aspect: Fraction = Fraction(1)
+    depth: int = 8
+    colour: Colour = Colour()
+    frames: int | None = None
+    still: bool = False
+
+
+Stage = Callable[[Iterator[Frame]], Iterator[Frame]]

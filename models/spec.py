@@ -1,0 +1,107 @@
+"""The vocabulary of networks: frozen facts, no code that runs one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a network does to a film, and so which stage of the engine runs it."""
+
+    INTERPOLATE = "interpolate"  # a pair of frames and a time -> the frame between
+    COLOURISE = "colourise"  # one frame -> the same frame with colour
+    UPSCALE = "upscale"  # a window of frames -> its middle frame, larger
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """A named input or output of a graph.
+
+    ``shape`` is NCHW; a string is a symbolic dimension such as ``"N"``, ``"H"`` or ``"H/4"``.
+    All tensors are float32 in the exported float32 graphs.
+    """
+
+    name: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """One ONNX file of a network."""
+
+    name: str
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightSource:
+    """One official file of weights, one line of the registry.
+
+    ``size`` in bytes and ``sha256`` are None where the publisher states none; the hash is then
+    recorded on the first download and compared ever after.
+    """
+
+    url: str
+    size: int | None = None
+    sha256: str | None = None
+
+    @property
+    def filename(self) -> str:
+        return self.url.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far a graph may be from Paddle's own output, and how far it was when measured.
+
+    ``relative_l2`` is the bound; ``measured`` the largest figure seen when the bound was set.
+    """
+
+    relative_l2: float
+    measured: float
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The facts of one network, and of one variant of it.
+
+    Attributes:
+        name: What a user types.
+        title: One line for ``--list``.
+        kind: Which stage runs it.
+        graphs: The ONNX files it is cut into, in the order they run.
+        parameters: Count of trained parameters, without running statistics.
+        multiple: Height and width of a graph's input must be multiples of this (pixels).
+        window: Frames that one output frame looks at.
+        scale: Output size over input size.
+        weights: Official files to download; the first that answers is used.
+        weights_key: Entry of the weight file that holds the parameters, if it nests them.
+        check_sizes: (height, width) of the inputs on which every export is compared with Paddle.
+        tolerance: Float32 graph against Paddle.
+        licence: Of the weights and of the network's definition.
+        paper: Where the network was published.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    graphs: tuple[Graph, ...]
+    parameters: int
+    multiple: int
+    window: int
+    scale: int
+    weights: tuple[WeightSource, ...]
+    weights_key: str | None
+    check_sizes: tuple[tuple[int, int], ...]
+    tolerance: Tolerance
+    licence: str
+    paper: str
+
+    def graph(self, name: str) -> Graph:
+        """Return the graph of that name; KeyError where there is none."""
+        for graph in self.graphs:
+            if graph.name == name:
+                return graph
+        raise KeyError(name)
