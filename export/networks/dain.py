@@ -48,11 +48,9 @@ class FlowBothWays(nn.Layer):
         super().__init__()
         self.estimator = estimator
 
-    def forward(self, *maps):
-        count = len(maps) // 2
-        a, b = maps[:count], maps[count:]
-        first = [paddle.concat(pair, axis=0) for pair in zip(a, b, strict=True)]
-        second = [paddle.concat(pair, axis=0) for pair in zip(b, a, strict=True)]
+    def forward(self, a, b):
+        first = [paddle.concat([a[i], b[i]], axis=0) for i in range(len(a))]
+        second = [paddle.concat([b[i], a[i]], axis=0) for i in range(len(a))]
         flow = self.estimator(first, second)
         return flow[0:1], flow[1:2]
 
@@ -91,7 +89,7 @@ class Dain(nn.Layer):
         self.synthesis = Synthesis(self.rectifier)
 
     def forward(self, a, b, t):
-        flow_ab, flow_ba = self.flow(*self.features(a), *self.features(b))
+        flow_ab, flow_ba = self.flow(self.features(a), self.features(b))
         return self.synthesis(a, b, flow_ab, flow_ba, t)
 
     def named_weights(self):

@@ -1,0 +1,208 @@
+"""The paper's DAIN: flow and depth together decide what is where between two frames.
+
+Bao et al., "Depth-Aware Video Frame Interpolation", CVPR 2019; ``networks/DAIN_slowmotion.py`` of the
+authors (commit 7c727ac), from Paddle's own operators and for any time between the frames.
+"""
+
+from __future__ import annotations
+
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from .dain import FLOW_UNIT, FlowBothWays, ResidualBlock
+from .depth_projection import project
+from .kernel_warp import warp
+from .megadepth import MegaDepth, named_depth_weights
+from .pwc import FlowEstimator, PyramidFeatures
+
+CONTEXT = 3 + 3 * 64 + 1  # the frame, three maps of features, the logarithm of its depth
+KERNEL = 16
+RECTIFIED = 3 + 3 + 3 + 2 + 2 + 2 * KERNEL + 2 * CONTEXT
+
+
+class ContextBlock(nn.Layer):
+    """A residual block of 64 channels whose first convolution is dilated."""
+
+    def __init__(self, dilation):
+        super().__init__()
+        self.conv1 = nn.Conv2D(64, 64, 3, 1, dilation, dilation, bias_attr=False)
+        self.conv2 = nn.Conv2D(64, 64, 3, 1, 1, bias_attr=False)
+
+    def forward(self, x):
+        return F.relu(self.conv2(F.relu(self.conv1(x))) + x)
+
+
+class ContextFeatures(nn.Layer):
+    """Three maps of one frame at its own size: [N, 3, H, W] -> three of [N, 64, H, W]."""
+
+    def __init__(self):
+        super().__init__()
+        self.block1 = nn.Conv2D(3, 64, 7, 1, 3, bias_attr=False)
+        self.block2 = ContextBlock(4)
+        self.block3 = ContextBlock(8)
+
+    def forward(self, x):
+        first = F.relu(self.block1(x))
+        second = self.block2(first)
+        return first, second, self.block3(second)
+
+
+class Features(nn.Layer):
+    """What belongs to one frame.
+
+    Frame [1, 3, H, W], RGB in [0, 1], H and W multiples of 64 -> the context [1, H, W, 196], channels last
+    (frame, features, log depth); the log depth [1, 1, H, W]; flow features at H/4 to H/64, five maps.
+    """
+
+    def __init__(self, depth, context, pyramid):
+        super().__init__()
+        self.depth, self.context, self.pyramid = depth, context, pyramid
+
+    def forward(self, frame):
+        log_depth = self.depth(frame)
+        context = paddle.concat([frame, *self.context(frame), log_depth], axis=1)
+        return context.transpose([0, 2, 3, 1]), log_depth, *self.pyramid(frame)
+
+
+class Kernels(nn.Layer):
+    """Frames a and b [1, 3, H, W] -> the warping kernels of each of them, [1, 16, H, W] twice."""
+
+    DOWN = ((0, 6, 16), (2, 16, 32), (5, 32, 64), (8, 64, 128), (11, 128, 256), (14, 256, 512))
+    UP = ((20, 512, 256), (23, 256, 128), (26, 128, 64), (29, 64, 32), (32, 32, 16))
+
+    def __init__(self):
+        super().__init__()
+        # The names are the places of the convolutions in the authors' list of layers.
+        for place, channels, width in (*self.DOWN, (17, 512, 512), *self.UP):
+            self.add_sublayer(f"_filter.{place}", nn.Conv2D(channels, width, 3, 1, 1))
+        for head in (1, 2):
+            for place in (0, 2):
+                self.add_sublayer(f"_filter{head}.{place}", nn.Conv2D(16, KERNEL, 3, 1, 1))
+
+    def forward(self, a, b):
+        layers = self._sub_layers
+        x = paddle.concat([a, b], axis=1)
+        skips = []
+        for place, _, _ in self.DOWN:
+            x = F.relu(layers[f"_filter.{place}"](x))
+            if place > 0:  # the skip leaves before the pooling
+                skips.append(x)
+                x = F.max_pool2d(x, 2, 2)
+        x = F.relu(layers["_filter.17"](x))
+        for place, _, _ in self.UP:
+            x = enlarge(x, 2) + skips.pop()
+            x = F.relu(layers[f"_filter.{place}"](x))
+        return tuple(
+            layers[f"_filter{head}.2"](F.relu(layers[f"_filter{head}.0"](x))) for head in (1, 2)
+        )
+
+
+class Rectifier(nn.Layer):
+    """Correction of the blended frame from everything known about it, [1, 437, H, W] -> [1, 3, H, W].
+
+    The input comes in its parts and is never joined, since the joined one would be the largest tensor of
+    all: convolving the parts and adding gives the same.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.block1 = nn.Conv2D(RECTIFIED, 128, 7, 1, 3)
+        self.block2 = ResidualBlock(128)
+        self.block3 = ResidualBlock(128)
+        self.block4 = ResidualBlock(128)
+        self.block5 = nn.Conv2D(128, 3, 3, 1, 1)
+
+    def forward(self, rest, context_a, context_b):
+        weight, split = self.block1.weight, RECTIFIED - 2 * CONTEXT
+        x = F.conv2d(rest, weight[:, :split], self.block1.bias, padding=3)
+        x = x + F.conv2d(context_a, weight[:, split : split + CONTEXT], padding=3)
+        x = F.relu(x + F.conv2d(context_b, weight[:, split + CONTEXT :], padding=3))
+        return self.block5(self.block4(self.block3(self.block2(x))))
+
+
+class Synthesis(nn.Layer):
+    """What belongs to one time [1] in (0, 1) between frames a and b -> the frame [1, 3, H, W], not clipped.
+
+    Contexts [1, H, W, 196], log depths [1, 1, H, W], kernels [1, 16, H, W] and flows [1, 2, H/4, W/4]
+    (twentieths of a pixel, from the one frame to the other) of both frames.
+    """
+
+    def __init__(self, rectifier):
+        super().__init__()
+        self.rectifier = rectifier
+
+    def project(self, depth_a, depth_b, flow_ab, flow_ba, t):
+        """Return flows [2, 2, H, W] from the time t to a and to b, pixels, and their weights."""
+        flow = paddle.concat([FLOW_UNIT * flow_ab * t, FLOW_UNIT * flow_ba * (1.0 - t)], axis=0)
+        log_depth = paddle.concat([depth_a, depth_b], axis=0)
+        return project(enlarge(flow, 4), 1e-6 + paddle.exp(-log_depth))
+
+    def forward(self, context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b, t):
+        t = t.reshape([1, 1, 1, 1])
+        flow, _ = self.project(depth_a, depth_b, flow_ab, flow_ba, t)
+        warped_a = warp(context_a, flow[0:1], kernel_a)
+        warped_b = warp(context_b, flow[1:2], kernel_b)
+        # The context begins with the frame itself.
+        frame_a, frame_b = warped_a[:, 0:3], warped_b[:, 0:3]
+        blend = frame_a * (1.0 - t) + frame_b * t
+        rest = [blend, frame_a, frame_b, flow[0:1], flow[1:2], kernel_a, kernel_b]
+        return blend + self.rectifier(paddle.concat(rest, axis=1), warped_a, warped_b)
+
+
+def enlarge(x, factor):
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+class DainDepth(nn.Layer):
+    """The whole network, under the parameter names of its authors.
+
+    ``forward(a, b, t)``: two frames [1, 3, H, W], RGB in [0, 1], H and W multiples of 64, and a time [1] ->
+    [1, 3, H, W], not clipped.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.features = Features(MegaDepth(), ContextFeatures(), PyramidFeatures())
+        self.flow = FlowBothWays(FlowEstimator(mask_threshold=0.9999))
+        self.kernels = Kernels()
+        self.synthesis = Synthesis(Rectifier())
+        self.eval()  # the depth network's normalisation uses its running statistics
+
+    def forward(self, a, b, t):
+        context_a, depth_a, *maps_a = self.features(a)
+        context_b, depth_b, *maps_b = self.features(b)
+        flow_ab, flow_ba = self.flow(*maps_a, *maps_b)
+        kernel_a, kernel_b = self.kernels(a, b)
+        return self.synthesis(
+            context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b, t
+        )
+
+    def named_weights(self):
+        """Return every parameter and running statistic under the name it has in the authors' file."""
+        flow = [*self.features.pyramid.named_parameters(), *self.flow.estimator.named_parameters()]
+        return (
+            {f"initScaleNets{name}": p for name, p in self.kernels.named_parameters()}
+            | {f"ctxNet.{in_list(name)}": p for name, p in self.features.context.named_parameters()}
+            | {f"rectifyNet.{in_list(name)}": p for name, p in self.synthesis.rectifier.named_parameters()}
+            | {f"flownets.{activated(name)}": p for name, p in flow}
+            | {f"depthNet.{name}": p for name, p in named_depth_weights(self.features.depth).items()}
+        )
+
+
+def in_list(name):
+    """Return the authors' name of a block's parameter; single convolutions lie in lists of layers there."""
+    block, rest = name.split(".", 1)
+    return name if rest.startswith("conv") else f"{block}.0.{rest}"
+
+
+def activated(name):
+    """Return the authors' name of a flow parameter; convolutions with an activation lie in lists there."""
+    layer, kind = name.rsplit(".", 1)
+    return f"{layer}.0.{kind}" if layer.startswith(("conv", "dc_conv")) and layer != "dc_conv7" else name
+
+
+# Entries of the authors' file that take no part: a layer that the flow network never runs, and the
+# counters of training steps.
+UNUSED_WEIGHTS = {"flownets.deconv2.weight": (2, 2, 4, 4), "flownets.deconv2.bias": (2,)}
+COUNTER = ".num_batches_tracked"

@@ -1,0 +1,82 @@
+"""Adaptive warping: each pixel is a sum over four by four pixels around where the flow points.
+
+Bao et al., "MEMC-Net: Motion Estimation and Motion Compensation Driven Neural Network for Video
+Interpolation and Enhancement", 2018; with the borders of ``my_package/FilterInterpolation`` (DAIN, commit
+7c727ac).
+"""
+
+from __future__ import annotations
+
+import paddle
+
+from .pwc import base_grid
+
+SIDE = 4  # pixels of the kernel on a side
+CENTRE = 5  # tap (1, 1): the pixel that the flow points at, rounded down
+# The sixteen gathered taps of all pixels would take 16 times the memory of the source.
+BANDS = 32
+
+
+def warp(source, flow, kernel):
+    """Return ``source`` read through kernels at the places that the flow points at, [1, C, H, W].
+
+    Where the flow leaves the frame, or is half the frame or more, the source's own pixel is returned.
+
+    Args:
+        source: [1, H, W, C]: all channels of a pixel lie together, since every tap reads them together.
+        flow: [1, 2, H, W], x first, pixels.
+        kernel: [1, 16, H, W], weights of the taps, x fastest. H*W is a multiple of BANDS.
+    """
+    size = paddle.shape(source)
+    index, weight = taps(flow, kernel)
+    rows = source.reshape([-1, source.shape[3]])
+    index = index.reshape([BANDS, -1, SIDE * SIDE])
+    weight = weight.reshape([BANDS, -1, 1, SIDE * SIDE])
+    # A row of channels per tap, then one small matrix product per pixel: a quarter of the memory traffic
+    # of adding up sixteen weighted images, and eight times as fast.
+    bands = [
+        paddle.matmul(weight[band], paddle.index_select(rows, index[band].reshape([-1])).reshape(
+            [-1, SIDE * SIDE, source.shape[3]]))
+        for band in range(BANDS)
+    ]
+    return paddle.concat(bands, axis=0).reshape(size).transpose([0, 3, 1, 2])
+
+
+def taps(flow, kernel):
+    """Return the pixels to read [H*W, 16], int64, and their weights [H*W, 16]."""
+    size = paddle.shape(flow)
+    height, width = size[2], size[3]
+    grid = base_grid(height, width)
+    extent = paddle.stack([width, height]).cast("float32").reshape([1, 2, 1, 1])
+    place = grid + flow
+    valid = (place >= 0.0) & (place <= extent - 1.0) & (paddle.abs(flow) < extent / 2.0)
+    valid = valid[:, 0:1] & valid[:, 1:2]
+    # An invalid pixel becomes one that points at itself, with all weight on the tap there.
+    place = paddle.where(valid, place, grid)
+    identity = paddle.zeros([SIDE * SIDE], "float32")
+    identity[CENTRE] = 1.0
+    kernel = paddle.where(valid, kernel, identity.reshape([1, -1, 1, 1]))
+    corner = paddle.floor(place)
+    return tap_index(corner, height, width), tap_weight(kernel, place - corner)
+
+
+def tap_index(corner, height, width):
+    """Return the pixel of each tap, [H*W, 16], around the upper left corners [1, 2, H, W]."""
+    corner = corner.cast("int64").transpose([0, 2, 3, 1]).reshape([-1, 2])
+    reach = paddle.arange(-1, SIDE - 1, dtype="int64").reshape([1, SIDE])
+    zero = paddle.zeros([1], "int64")
+    width, height = width.cast("int64"), height.cast("int64")
+    columns = paddle.minimum(paddle.maximum(corner[:, 0:1] + reach, zero), width - 1)
+    rows = paddle.minimum(paddle.maximum(corner[:, 1:2] + reach, zero), height - 1)
+    return (rows.unsqueeze(2) * width + columns.unsqueeze(1)).reshape([-1, SIDE * SIDE])
+
+
+def tap_weight(kernel, fraction):
+    """Return kernel times bilinear weight, [H*W, 16]: the left and upper half of the taps share 1 - f."""
+    near = paddle.to_tensor([1.0, 1.0, 0.0, 0.0]).reshape([1, SIDE])
+    slope = paddle.to_tensor([-1.0, -1.0, 1.0, 1.0]).reshape([1, SIDE])
+    fraction = fraction.transpose([0, 2, 3, 1]).reshape([-1, 2])
+    across = near + slope * fraction[:, 0:1]
+    down = near + slope * fraction[:, 1:2]
+    bilinear = (down.unsqueeze(2) * across.unsqueeze(1)).reshape([-1, SIDE * SIDE])
+    return kernel.transpose([0, 2, 3, 1]).reshape([-1, SIDE * SIDE]) * bilinear

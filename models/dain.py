@@ -1,0 +1,43 @@
+"""DAIN as PaddleGAN ships it: frame interpolation by flow, backward warp and rectification, without depth."""
+
+from __future__ import annotations
+
+from .spec import Graph, Kind, Network, Tensor, Tolerance, WeightSource
+
+_CHANNELS = {2: 32, 3: 64, 4: 96, 5: 128, 6: 196}
+
+
+def _features(prefix: str) -> tuple[Tensor, ...]:
+    return tuple(
+        Tensor(f"{prefix}level{level}", (1, channels, f"H/{2**level}", f"W/{2**level}"))
+        for level, channels in _CHANNELS.items()
+    )
+
+
+_FRAME_A, _FRAME_B = Tensor("a", (1, 3, "H", "W")), Tensor("b", (1, 3, "H", "W"))
+_FLOWS = (Tensor("flow_ab", (1, 2, "H/4", "W/4")), Tensor("flow_ba", (1, 2, "H/4", "W/4")))
+
+DAIN = Network(
+    name="dain",
+    title="DAIN, PaddleGAN's: new frames between two, by optical flow",
+    kind=Kind.INTERPOLATE,
+    graphs=(
+        Graph("features", (Tensor("frame", (1, 3, "H", "W")),), _features("")),
+        Graph("flow", (*_features("a_"), *_features("b_")), _FLOWS),
+        Graph(
+            "synthesis",
+            (_FRAME_A, _FRAME_B, *_FLOWS, Tensor("t", (1,))),
+            (Tensor("between", (1, 3, "H", "W")),),
+        ),
+    ),
+    parameters=9_638_021,
+    multiple=64,
+    window=2,
+    scale=1,
+    weights=(WeightSource("https://paddlegan.bj.bcebos.com/applications/DAIN_weight.tar"),),
+    weights_key=None,
+    check_sizes=((128, 192), (64, 128)),
+    tolerance=Tolerance(relative_l2=1e-5, measured=0.0),
+    licence="Apache-2.0 (PaddleGAN); the network is MIT (Bao et al.)",
+    paper="Bao et al., Depth-Aware Video Frame Interpolation, CVPR 2019, without its depth branch",
+)

@@ -1,0 +1,236 @@
+"""The store: the folder of exported networks, each with a card that says what it is.
+
+    <store>/<network>/<precision>-<key>/card.json, <graph>.onnx ...
+
+A folder appears whole, by a rename, or not at all. The key is a digest of all that the graphs depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from ..errors import StoreError
+from .spec import Network
+
+EXPORT_REVISION = 1
+"""Raised whenever the graphs that an export yields change: what is older is then exported anew."""
+
+CARD = "card.json"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphFile:
+    """One ONNX file of an artifact: its name in the folder, its size in bytes and its sha256."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far a network's graphs are from Paddle on one input: largest, mean and relative L2 difference."""
+
+    height: int
+    width: int
+    maximum: float
+    mean: float
+    relative_l2: float
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What an artifact is and where it comes from.
+
+    Attributes:
+        network: Its name in the manifest.
+        precision: ``fp32``.
+        revision: ``EXPORT_REVISION`` at the time.
+        weights: File name or address of the weights, or ``rehearsal``.
+        weights_sha256: Digest of the weights.
+        rehearsal: Whether the weights are random, so that the pictures mean nothing.
+        versions: Versions of the libraries that made the graphs.
+        created: When, ISO 8601, UTC.
+        graphs: The files by graph name.
+        parity: What was measured against Paddle before the artifact was stored.
+    """
+
+    network: str
+    precision: str
+    revision: int
+    weights: str
+    weights_sha256: str
+    rehearsal: bool
+    versions: dict[str, str]
+    created: str
+    graphs: dict[str, GraphFile]
+    parity: tuple[Parity, ...]
+
+    @property
+    def key(self) -> str:
+        """Digest of all that the graphs depend on, 16 hexadecimal digits."""
+        return artifact_key(self.network, self.precision, self.weights_sha256, self.versions, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """An exported network in the store."""
+
+    folder: Path
+    card: Card
+
+    def path(self, graph: str) -> Path:
+        """Return the ONNX file of a graph; KeyError where the network has none of that name."""
+        return self.folder / self.card.graphs[graph].file
+
+
+def artifact_key(
+    network: str,
+    precision: str,
+    weights_sha256: str,
+    versions: dict[str, str],
+    revision: int = EXPORT_REVISION,
+) -> str:
+    """Return the digest, 16 hexadecimal digits, of all that exported graphs depend on."""
+    facts = [network, precision, revision, weights_sha256, sorted(versions.items())]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def file_digest(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def default_store() -> Path:
+    """Return ``REEL_STORE`` or, where that is not set, a folder in the user's cache."""
+    return Path(os.environ.get("REEL_STORE") or user_cache_path("reel"))
+
+
+class Store:
+    """The folder of exported networks. The constructor touches no file.
+
+    Args:
+        folder: Where it lies; None means ``default_store()``.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or default_store()
+
+    def artifacts(self, network: Network, *, precision: str = "fp32") -> list[Artifact]:
+        """Return what the store holds of a network, best first, without looking into the graphs.
+
+        Given weights come before rehearsal ones, then newer before older. Folders whose card cannot be
+        read or contradicts its place are left out.
+        """
+        found: list[Artifact] = []
+        for path in (self.folder / network.name).glob(f"{precision}-*/{CARD}"):
+            card = _read_card(path)
+            if card and card.network == network.name and path.parent.name == f"{precision}-{card.key}":
+                found.append(Artifact(path.parent, card))
+        newest_first = sorted(found, key=lambda artifact: artifact.card.created, reverse=True)
+        return sorted(newest_first, key=lambda artifact: artifact.card.rehearsal)
+
+    def find(self, network: Network, *, precision: str = "fp32") -> Artifact:
+        """Return the artifact to run, its files checked against the hashes on its card.
+
+        Raises:
+            StoreError: The network has not been exported, or by another version, or a file is damaged.
+        """
+        remedy = f"Run `reel-export {network.name}` first."
+        artifacts = self.artifacts(network, precision=precision)
+        if not artifacts:
+            raise StoreError(f"{network.name} has not been exported to {self.folder}.", remedy)
+        artifact = artifacts[0]
+        if artifact.card.revision != EXPORT_REVISION:
+            raise StoreError(f"{network.name} was exported by another version of reel.", remedy)
+        problem = self.damage(artifact)
+        if problem:
+            again = f"Export it again with `reel-export {network.name}{_weights_option(artifact.card)}`."
+            raise StoreError(f"The export of {network.name} is damaged: {problem}.", again)
+        return artifact
+
+    def damage(self, artifact: Artifact) -> str | None:
+        """Return what is wrong with the files of an artifact, or None."""
+        for name, graph in artifact.card.graphs.items():
+            path = artifact.path(name)
+            if not path.is_file():
+                return f"{graph.file} is missing"
+            if path.stat().st_size != graph.size or file_digest(path) != graph.sha256:
+                return f"{graph.file} is not the file that was exported"
+        return None
+
+    @contextmanager
+    def writing(self) -> Iterator[Path]:
+        """Give an empty folder inside the store to work in; it is gone afterwards unless it was kept.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=self.folder))
+        except OSError as error:
+            raise StoreError(
+                f"The store {self.folder} cannot be written: {error.strerror}.",
+                "Choose another folder with --store or REEL_STORE.",
+            ) from error
+        try:
+            yield scratch
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+    def keep(self, scratch: Path, card: Card) -> Artifact:
+        """Move a finished folder to its place, and remove what it supersedes.
+
+        An older artifact of the same network, precision and kind of weights is superseded.
+        """
+        (scratch / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
+        home = self.folder / card.network
+        home.mkdir(parents=True, exist_ok=True)
+        target = home / f"{card.precision}-{card.key}"
+        superseded = [path for path in home.glob(f"{card.precision}-*") if _superseded(path, card)]
+        for path in superseded:
+            _remove(path)
+        scratch.rename(target)
+        return Artifact(target, card)
+
+
+def _superseded(folder: Path, card: Card) -> bool:
+    old = _read_card(folder / CARD)
+    return old is None or old.rehearsal == card.rehearsal
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder so that a half-removed one is never found."""
+    doomed = folder.with_name(f".doomed-{folder.name}")
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _weights_option(card: Card) -> str:
+    return " --rehearsal" if card.rehearsal else ""
+
+
+def _read_card(path: Path) -> Card | None:
+    """Return the card in a file, or None where it is not one that this version wrote."""
+    try:
+        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        fields["graphs"] = {name: GraphFile(**graph) for name, graph in fields["graphs"].items()}
+        fields["parity"] = tuple(Parity(**parity) for parity in fields["parity"])
+        card = Card(**fields)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    # A file name on the card is followed blindly later: it may not lead out of the folder.
+    return card if all(Path(graph.file).name == graph.file for graph in card.graphs.values()) else None
