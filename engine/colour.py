@@ -1,0 +1,219 @@
+"""Between the planes of a film and RGB: matrix, range and chroma siting, in float32.
+
+libswscale is not used for this. Its 16-bit and float outputs map white to 65280/65535 (measured
+with libswscale 9.5: half a level too dark on average), and its 8-bit output rounds before the
+networks see a pixel.
+
+Chroma is enlarged by linear interpolation and reduced by the filters whose result is exactly the
+chroma that was enlarged. A film that passes through unchanged so comes back bit for bit, as long as
+its colours lie inside RGB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .frame import Colour, Pixels
+
+Plane = NDArray[np.float32]
+Samples = NDArray[np.uint8 | np.uint16]
+
+_UNSPECIFIED = 2
+# Weights of red and blue in luma, by libav's number of the matrix (ITU-T H.273, table 4).
+_LUMA_WEIGHTS = {
+    1: (0.2126, 0.0722),  # BT.709
+    4: (0.30, 0.11),  # FCC 73.682
+    5: (0.299, 0.114),  # BT.601, 625 lines
+    6: (0.299, 0.114),  # BT.601, 525 lines
+    7: (0.212, 0.087),  # SMPTE 240M
+    9: (0.2627, 0.0593),  # BT.2020
+    10: (0.2627, 0.0593),  # BT.2020 of constant luminance, of which this is the nearest linear form
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the planes of a picture hold its samples.
+
+    Attributes:
+        kind: "yuv", "grey" or "rgb".
+        bits: Bits per sample.
+        half_width, half_height: Whether chroma has half the columns, half the rows.
+        left: Whether a chroma column lies on the even luma columns (MPEG-2 and later) and not
+            between two of them (JPEG, MPEG-1). Rows always lie between two luma rows.
+    """
+
+    kind: str
+    bits: int
+    half_width: bool = False
+    half_height: bool = False
+    left: bool = True
+
+    @property
+    def dtype(self) -> type[np.uint8 | np.uint16]:
+        return np.uint8 if self.bits <= 8 else np.uint16
+
+
+def resolve_matrix(colour: Colour, width: int, height: int) -> int:
+    """Return the matrix of a film: the one it names, else the one that players assume.
+
+    Players take an untagged film of 1280 columns or more than 576 lines for BT.709, a smaller one
+    for BT.601.
+    """
+    if colour.matrix in _LUMA_WEIGHTS:
+        return colour.matrix
+    return 1 if width >= 1280 or height > 576 else 6
+
+
+def is_known_matrix(matrix: int) -> bool:
+    """Whether planes of this matrix can be converted; RGB (0) and "does not say" (2) included."""
+    return matrix in _LUMA_WEIGHTS or matrix in (0, _UNSPECIFIED)
+
+
+def rgb_from_planes(planes: list[Samples], layout: Layout, *, matrix: int, full_range: bool) -> Pixels:
+    """Convert the planes of one picture to RGB.
+
+    Args:
+        planes: Y, U, V or Y or R, G, B as ``layout`` says; [H, W] of unsigned samples.
+        matrix: A number of libav that ``resolve_matrix`` returns; of no use to RGB.
+        full_range: Whether black is 0 and white the largest number; RGB always is.
+
+    Returns:
+        [1, 3, H, W] float32, [0, 1]; colours outside RGB are clipped.
+    """
+    height, width = planes[0].shape
+    out = np.empty((1, 3, height, width), np.float32)
+    if layout.kind == "rgb":
+        for channel, plane in enumerate(planes):
+            np.divide(plane, np.float32(2**layout.bits - 1), out=out[0, channel], dtype=np.float32)
+        return out
+    black, luma_span, grey, chroma_span = _code_range(layout.bits, full_range)
+    luma = planes[0].astype(np.float32)
+    if black:
+        luma -= black
+    luma /= luma_span
+    if layout.kind == "grey":
+        out[:] = np.clip(luma, 0, 1, out=luma)
+        return out
+    red, blue = _LUMA_WEIGHTS[matrix]
+    green = 1 - red - blue
+    u, v = ((plane.astype(np.float32) - grey) / chroma_span for plane in planes[1:3])
+    u, v = (_enlarge(plane, layout, height, width) for plane in (u, v))
+    np.add(luma, v * np.float32(2 * (1 - red)), out=out[0, 0])
+    np.add(luma, u * np.float32(2 * (1 - blue)), out=out[0, 2])
+    u *= np.float32(2 * (1 - blue) * blue / green)
+    v *= np.float32(2 * (1 - red) * red / green)
+    luma -= u
+    np.subtract(luma, v, out=out[0, 1])
+    return np.clip(out, 0, 1, out=out)
+
+
+def planes_from_rgb(pixels: Pixels, layout: Layout, *, matrix: int, full_range: bool) -> list[Samples]:
+    """Convert RGB to the planes of one picture, rounding half to even.
+
+    Args:
+        pixels: [1, 3, H, W] float32; values outside [0, 1] are clipped.
+        layout, matrix, full_range: As for ``rgb_from_planes``.
+
+    Returns:
+        Planes as ``rgb_from_planes`` takes them; chroma has (W + 1) // 2 columns where halved.
+    """
+    rgb = np.clip(pixels[0], 0, 1)
+    top = np.float32(2**layout.bits - 1)
+    if layout.kind == "rgb":
+        rgb *= top
+        return list(np.rint(rgb, out=rgb).astype(layout.dtype))
+    black, luma_span, grey, chroma_span = _code_range(layout.bits, full_range)
+    red, blue = _LUMA_WEIGHTS[matrix]
+    luma = rgb[0] * np.float32(red)
+    luma += rgb[1] * np.float32(1 - red - blue)
+    luma += rgb[2] * np.float32(blue)
+    chroma: list[Plane] = []
+    if layout.kind == "yuv":
+        u = (rgb[2] - luma) * np.float32(chroma_span / (2 * (1 - blue)))
+        v = (rgb[0] - luma) * np.float32(chroma_span / (2 * (1 - red)))
+        chroma = [_reduce(plane, layout) + grey for plane in (u, v)]
+    planes = [luma * luma_span + black, *chroma]
+    return [np.clip(np.rint(plane), 0, top).astype(layout.dtype) for plane in planes]
+
+
+def _code_range(bits: int, full_range: bool) -> tuple[np.float32, np.float32, np.float32, np.float32]:
+    """Return black, the span of luma, neutral chroma and the span of chroma, in code values."""
+    grey = np.float32(2 ** (bits - 1))
+    if full_range:
+        top = np.float32(2**bits - 1)
+        return np.float32(0), top, grey, top
+    step = 2.0 ** (bits - 8)
+    return np.float32(16 * step), np.float32(219 * step), grey, np.float32(224 * step)
+
+
+def _enlarge(plane: Plane, layout: Layout, height: int, width: int) -> Plane:
+    if layout.half_height:
+        plane = _double_between(plane.T)[:, :height].T
+    if layout.half_width:
+        plane = (_double_on_even(plane) if layout.left else _double_between(plane))[:, :width]
+    return plane
+
+
+def _reduce(plane: Plane, layout: Layout) -> Plane:
+    if layout.half_width:
+        plane = _halve_on_even(plane) if layout.left else _halve_between(plane)
+    if layout.half_height:
+        plane = _halve_between(plane.T).T
+    return plane
+
+
+def _double_on_even(x: Plane) -> Plane:
+    out = np.empty((x.shape[0], 2 * x.shape[1]), np.float32)
+    out[:, 0::2] = x
+    out[:, 1:-1:2] = (x[:, :-1] + x[:, 1:]) * np.float32(0.5)
+    out[:, -1] = x[:, -1]
+    return out
+
+
+def _double_between(x: Plane) -> Plane:
+    out = np.empty((x.shape[0], 2 * x.shape[1]), np.float32)
+    near, far = x * np.float32(0.75), x * np.float32(0.25)
+    out[:, 2::2] = near[:, 1:] + far[:, :-1]
+    out[:, 1:-1:2] = near[:, :-1] + far[:, 1:]
+    out[:, 0], out[:, -1] = x[:, 0], x[:, -1]
+    return out
+
+
+def _halve_on_even(x: Plane) -> Plane:
+    """Undo ``_double_on_even``: taps -1 2 6 2 -1 over 8, written as predict and update.
+
+    These are the analysis filters of Le Gall and Tabatabai (1988): zero at the highest frequency,
+    so they keep aliasing out, and exact on what linear interpolation made.
+    """
+    x = _pad_to_even(x)
+    even, odd = x[:, 0::2], x[:, 1::2]
+    missed: Plane = odd - even
+    missed[:, :-1] -= (even[:, 1:] - even[:, :-1]) * np.float32(0.5)
+    missed *= np.float32(0.25)
+    out: Plane = even + missed
+    out[:, 1:] += missed[:, :-1]
+    out[:, 0] += missed[:, 0]
+    return out
+
+
+def _halve_between(x: Plane) -> Plane:
+    """Undo ``_double_between``: taps -1 3 3 -1 over 4."""
+    single = x.shape[1] % 2 == 1 and x.shape[1] > 1
+    x = _pad_to_even(x)
+    even, odd = x[:, 0::2], x[:, 1::2]
+    out: Plane = (even + odd) * np.float32(0.75)
+    out[:, 1:] -= odd[:, :-1] * np.float32(0.25)
+    out[:, :-1] -= even[:, 1:] * np.float32(0.25)
+    out[:, 0] -= even[:, 0] * np.float32(0.25)
+    out[:, -1] -= odd[:, -1] * np.float32(0.25)
+    if single:  # The last sample stands alone: solve for it what the enlargement did.
+        out[:, -1] = (x[:, -1] - out[:, -2] * np.float32(0.25)) * np.float32(4 / 3)
+    return out
+
+
+def _pad_to_even(x: Plane) -> Plane:
+    return np.concatenate((x, x[:, -1:]), axis=1) if x.shape[1] % 2 else x

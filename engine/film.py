@@ -1,0 +1,240 @@
+"""A film in a container, read frame by frame with exact times."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from fractions import Fraction
+from itertools import chain
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from av.container.input import InputContainer
+from av.error import EOFError as EndOfFile
+from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ..errors import InputError
+from .colour import is_known_matrix
+from .frame import Format, Frame
+from .packets import WHAT_TO_GIVE, Key, check_within, is_cover, main_video, open_container, origin_of, scan
+from .pictures import Reader, colour_of, depth_of, has_alpha, turn_of
+
+_log = logging.getLogger(__name__)
+
+_Timed = tuple[Fraction, VideoFrame]
+
+
+class Film:
+    """A film in any container that libav reads; see ``open_source``.
+
+    Args:
+        path: The file.
+        start, end: Seconds from the beginning of the film; frames with start <= time < end are
+            given, and their times count from ``start``.
+    """
+
+    def __init__(self, path: Path, *, start: Fraction | None = None, end: Fraction | None = None) -> None:
+        self.path = path
+        self._start = start
+        self._end = end
+        self._warned: set[str] = set()
+        self._container: InputContainer | None = None
+        self._pictures: Iterator[_Timed] = iter(())
+
+    @property
+    def format(self) -> Format:
+        """What is known of the frames; available once the film is entered."""
+        return self._format
+
+    @property
+    def has_tracks(self) -> bool:
+        """Whether the file holds sound, subtitles or attachments; available once it is entered."""
+        return self._has_tracks
+
+    def __enter__(self) -> Self:
+        self._scan = scan(self.path)
+        try:
+            self._begin()
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def frames(self) -> Iterator[Frame]:
+        """Give every frame once, in order; a second call goes on where the first one stopped.
+
+        Raises:
+            InputError: The picture changes its size midway.
+        """
+        current = next(self._pictures, None)
+        while current is not None:
+            time, picture = current
+            current = next(self._pictures, None)
+            if self._until is not None and time >= self._until:
+                return
+            after = current[0] if current is not None else max(self._scan.timing.end, time + self._step)
+            yield self._frame(picture, time, after - time)
+
+    def _begin(self) -> None:
+        timing = self._scan.timing
+        self._step = timing.step or timing.tick
+        self._reopen()
+        assert self._container is not None
+        start = origin_of(self._container)
+        self._until = None if self._end is None else start + self._end
+        self._origin = start if self._start is None else start + self._start
+        self._check_range(timing.end - start)
+        self._pictures = self._pictures_from(self._origin) if self._start else self._shown()
+        first = next(self._pictures, None)
+        if first is None:
+            raise InputError(f"{self.path} holds no frame that can be decoded.", WHAT_TO_GIVE)
+        self._pictures = chain([first], self._pictures)
+        self._describe(first[1])
+
+    def _check_range(self, length: Fraction) -> None:
+        times = [self._scan.timing.time_of(stamp) for stamp in self._scan.stamps]
+        until = self._until
+        self._count = sum(1 for t in times if t >= self._origin and (until is None or t < until))
+        check_within(self.path, length, self._start, self._end)
+        if not self._count:
+            raise InputError(
+                f"No frame of {self.path} lies in the range asked for.",
+                "Widen the range of --start and --end.",
+            )
+
+    def _describe(self, picture: VideoFrame) -> None:
+        """Take from the first picture what only a decoded one tells."""
+        name, stream, timing = picture.format.name, self._stream, self._scan.timing
+        colour, turn = colour_of(picture, image=stream.codec_context.name == "mjpeg"), turn_of(picture)
+        # Chroma of Motion JPEG and MPEG-1 lies between the pixels, that of later codecs on them.
+        left = stream.codec_context.name not in ("mjpeg", "mpeg1video")
+        self._reader = Reader(colour, turn, left=left)
+        self._size = (picture.width, picture.height)
+        if has_alpha(name) or stream.metadata.get("alpha_mode") == "1":
+            self._warn("alpha", "The transparency of %s is left out.", self.path)
+        if not is_known_matrix(colour.matrix):
+            self._warn(
+                "matrix",
+                "The colour matrix %d of %s is not known; BT.709 or BT.601 is assumed.",
+                colour.matrix,
+                self.path,
+            )
+        width, height = self._size[::-1] if turn.transpose else self._size
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        self._format = Format(
+            width=width,
+            height=height,
+            rate=timing.rate,
+            time_base=timing.time_base(self._origin),
+            pixel_aspect=1 / aspect if turn.transpose else aspect,
+            depth=depth_of(name),
+            colour=colour,
+            frames=self._count,
+        )
+
+    def _frame(self, picture: VideoFrame, time: Fraction, duration: Fraction) -> Frame:
+        if (picture.width, picture.height) != self._size:
+            sizes = f"{self._size[0]}x{self._size[1]} to {picture.width}x{picture.height}"
+            raise InputError(
+                f"{self.path} changes from {sizes} at {float(time - self._origin):.3f} seconds.",
+                "Cut it there with --start and --end and restore the parts one by one.",
+            )
+        if picture.interlaced_frame:
+            self._warn("interlaced", "%s is interlaced; its fields are treated as whole frames.", self.path)
+        if picture.is_corrupt:
+            self._warn("corrupt", "Some frames of %s are damaged.", self.path)
+        return Frame(self._reader.read(picture), time - self._origin, duration)
+
+    def _pictures_from(self, start: Fraction) -> Iterator[_Timed]:
+        """Give the pictures from ``start`` on, decoding from the key frame before it."""
+        time_of = self._scan.timing.time_of
+        for key in [key for key in self._scan.keys if time_of(key.shown) <= start][:-3:-1]:
+            packets = self._packets_from(key)
+            if packets is not None:
+                return self._shown(packets, start)
+        self._reopen()
+        return self._shown(after=start)
+
+    def _packets_from(self, key: Key) -> Iterator[Packet[VideoStream]] | None:
+        """Return the packets from exactly this key frame on, or None if seeking does not lead there."""
+        assert self._container is not None
+        try:
+            self._container.seek(key.decoded, stream=self._stream)
+            packets = self._container.demux(self._stream)
+            for packet in packets:
+                if packet.is_keyframe and packet.pts is not None and packet.pts >= key.shown:
+                    return chain([packet], packets) if packet.pts == key.shown else None
+        except FFmpegError:
+            _log.debug("%s cannot be sought in; it is decoded from its beginning.", self.path)
+        return None
+
+    def _shown(
+        self, packets: Iterator[Packet[VideoStream]] | None = None, after: Fraction | None = None
+    ) -> Iterator[_Timed]:
+        """Give the decoded pictures with strictly rising times on the film's own clock."""
+        timing = self._scan.timing
+        last: Fraction | None = None
+        for picture in self._decoded(packets):
+            if picture.pts is not None and self._scan.keys:
+                time = timing.time_of(picture.pts)
+            else:
+                time = timing.first if last is None else last + self._step
+            if last is not None and time <= last:
+                _log.warning(
+                    "A frame of %s at %.3f seconds is shown at no time of its own; it is left out.",
+                    self.path,
+                    float(time),
+                )
+                continue
+            last = time
+            if after is None or time >= after:
+                yield time, picture
+
+    def _decoded(self, packets: Iterator[Packet[VideoStream]] | None) -> Iterator[VideoFrame]:
+        assert self._container is not None
+        packets = packets or self._container.demux(self._stream)
+        ended = False
+        while not ended:
+            try:
+                packet = next(packets, None)  # the last one is empty and empties the decoder
+                ended = packet is None
+                if packet is not None:
+                    yield from packet.decode()
+            except EndOfFile:
+                return
+            except FFmpegError as error:
+                self._warn(
+                    "damaged", "Some packets of %s are damaged and left out (%s).", self.path, error.strerror
+                )
+
+    def _reopen(self) -> None:
+        self._close()
+        self._container = container = open_container(self.path)
+        self._stream = main_video(container, self.path)
+        # Not by frame: a damaged packet then costs the frames decoded beside it, which differ by machine.
+        self._stream.thread_type = "SLICE"
+        videos = [stream for stream in container.streams.video if not is_cover(stream)]
+        if len(videos) > 1:
+            self._warn(
+                "videos", "%s holds %d films; stream %d is taken.", self.path, len(videos), self._stream.index
+            )
+        self._has_tracks = len(container.streams) > 1
+
+    def _close(self) -> None:
+        if self._container is not None:
+            self._container.close()
+            self._container = None
+
+    def _warn(self, about: str, message: str, *details: object) -> None:
+        if about not in self._warned:
+            self._warned.add(about)
+            _log.warning(message, *details)

@@ -1,0 +1,175 @@
+"""What the packets of a film say before any of them is decoded."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container.input import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Discard, Disposition
+from av.video.stream import VideoStream
+
+from ..errors import InputError
+from .timing import Timing, timing_from_stamps
+
+_log = logging.getLogger(__name__)
+
+WHAT_TO_GIVE = "Give a film, a photo, a folder of pictures or a pattern such as frames/%06d.png."
+_TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # libav draws any text file as a film
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A frame from which decoding can begin; time stamps in ticks of its stream."""
+
+    shown: int
+    decoded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """The frames of a film, found without decoding them.
+
+    Attributes:
+        timing: When they are shown.
+        stamps: Their time stamps as ``timing.time_of`` takes them, rising.
+        keys: Where decoding can begin, in the order they are shown.
+    """
+
+    timing: Timing
+    stamps: tuple[int, ...]
+    keys: tuple[Key, ...]
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a film for reading.
+
+    Raises:
+        InputError: There is no such file, or it is not a film.
+    """
+    if not path.exists():
+        raise InputError(f"There is no file {path}.", "Check the path for typing errors.")
+    try:
+        container = av.open(str(path), "r", metadata_errors="replace")
+    except PermissionError as error:
+        raise InputError(f"{path} may not be read.", "Check the permissions of the file.") from error
+    except (FFmpegError, OSError, ValueError) as error:
+        raise InputError(f"{path} is neither a film nor a photo that can be read.", WHAT_TO_GIVE) from error
+    if container.format.name in _TEXT_FORMATS:
+        container.close()
+        raise InputError(f"{path} is text and not a film.", WHAT_TO_GIVE)
+    return container
+
+
+def main_video(container: InputContainer, path: Path) -> VideoStream:
+    """Return the stream that is restored: the one a player would show.
+
+    Raises:
+        InputError: The file holds no pictures, or none but the cover of a record.
+    """
+    films = [stream for stream in container.streams.video if not is_cover(stream)]
+    if not films:
+        held = "only sound" if container.streams.audio else "no pictures"
+        raise InputError(f"{path} holds {held}.", WHAT_TO_GIVE)
+    best = container.streams.best("video")
+    chosen = next((stream for stream in films if best is not None and stream.index == best.index), films[0])
+    if chosen.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise InputError(f"The pictures of {path} are coded in a way unknown to libav.", WHAT_TO_GIVE)
+    return chosen
+
+
+def is_cover(stream: VideoStream) -> bool:
+    """Whether a video stream is a picture attached to the file and not a film."""
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def origin_of(container: InputContainer) -> Fraction:
+    """Return when a film begins, in seconds on its own clock: with its first picture or sound.
+
+    Sound that begins before zero is the run-in of its codec, which nobody hears.
+    """
+    streams = [*(s for s in container.streams.video if not is_cover(s)), *container.streams.audio]
+    starts = [
+        stream.start_time * stream.time_base
+        for stream in streams
+        if stream.start_time is not None and stream.time_base
+    ]
+    return max(Fraction(0), min(starts, default=Fraction(0)))
+
+
+def check_within(path: Path, length: Fraction, start: Fraction | None, end: Fraction | None) -> None:
+    """Refuse a range that goes beyond the film, with an InputError; all in seconds."""
+    for option, value in (("--start", start), ("--end", end)):
+        if value is not None and value > length:
+            raise InputError(
+                f"{option} {float(value):g} lies beyond {path}, which lasts {float(length):.6g} seconds.",
+                f"Give {option} in seconds from the beginning.",
+            )
+
+
+def scan(path: Path) -> Scan:
+    """Read the packets of a film's pictures, decoding nothing.
+
+    Raises:
+        InputError: As ``open_container`` and ``main_video``, or the film holds no frame.
+    """
+    with open_container(path) as container:
+        stream = main_video(container, path)
+        _skip_others(container, stream)
+        shown: dict[int, int] = {}
+        keys: list[Key] = []
+        count = 0
+        try:
+            for packet in container.demux(stream):
+                if not packet.size or packet.is_discard or _is_hidden(packet, stream.codec_context.name):
+                    continue
+                count += 1
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                if stamp is None:
+                    continue
+                shown[stamp] = packet.duration or 0
+                if packet.is_keyframe:
+                    keys.append(Key(stamp, stamp if packet.dts is None else packet.dts))
+        except FFmpegError as error:
+            _log.warning("%s is damaged or cut off; its end is left out (%s).", path, error.strerror)
+        if not count:
+            raise InputError(f"{path} holds no frame.", WHAT_TO_GIVE)
+        hints = [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
+        if len(shown) < count // 2 or not stream.time_base:
+            return _counted(count, hints)
+        timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)])
+        return Scan(timing, tuple(sorted(shown)), tuple(sorted(keys, key=lambda key: key.shown)))
+
+
+def _counted(count: int, hints: Iterable[Fraction]) -> Scan:
+    """Return the scan of a bare stream, which has an order but no time stamps."""
+    step = 1 / next(iter(hints), Fraction(25))
+    timing = timing_from_stamps(range(count), step, [1 / step], 1)
+    return Scan(timing, tuple(range(count)), ())
+
+
+def _skip_others(container: InputContainer, stream: VideoStream) -> None:
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+
+
+def _is_hidden(packet: Packet[VideoStream], codec: str) -> bool:
+    """Whether a VP8 or VP9 packet holds a picture that is only referred to, never shown."""
+    if not codec.startswith(("vp8", "vp9", "libvpx")):
+        return False
+    data = memoryview(packet)
+    head = data[0]
+    if "vp8" in codec or codec == "libvpx":
+        return not head >> 4 & 1
+    if data[-1] & 0xE0 == 0xC0:  # a superframe: hidden pictures and the one that is shown
+        return False
+    shift = 1 if head >> 4 & 3 == 3 else 0  # profile 3 has one bit more before the flags
+    shows_existing, shows = head >> (3 - shift) & 1, head >> (1 - shift) & 1
+    return not shows_existing and not shows

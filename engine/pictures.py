@@ -1,0 +1,221 @@
+"""Between libav's pictures and the pixels that stages work on."""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from av.video.format import VideoFormat
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import VideoReformatter
+
+from .colour import Layout, Samples, planes_from_rgb, resolve_matrix, rgb_from_planes
+from .frame import Colour, Pixels
+
+_log = logging.getLogger(__name__)
+
+# The formats whose planes are read and written as they are; all others pass through one of these.
+_PLANAR = re.compile(r"(?:yuvj?(?P<chroma>420|422|440|444)p|(?P<grey>gray)|gbrp)(?P<bits>\d+)?(?:le)?")
+_DEPTHS = (8, 9, 10, 12, 14, 16)
+_LIMITED, _FULL = 1, 2  # libav's AVColorRange
+
+
+def planar_format(name: str) -> str:
+    """Return the planar, little-endian format without alpha that keeps every sample of ``name``."""
+    if _PLANAR.fullmatch(name):
+        return name
+    pixel_format = VideoFormat(name)
+    samples = [component for component in pixel_format.components if not component.is_alpha]
+    wanted = max(component.bits for component in samples)
+    bits = next((depth for depth in _DEPTHS if depth >= wanted), 16)
+    tail = f"{bits}le" if bits > 8 else ""
+    if pixel_format.is_rgb or pixel_format.has_palette or name.startswith("xyz"):
+        return f"gbrp{tail}"
+    if len(samples) == 1:
+        return "gray16le" if bits > 8 else "gray"
+    halves = (pixel_format.chroma_width(64) == 32, pixel_format.chroma_height(64) == 32)
+    chroma = {(True, True): "420", (True, False): "422", (False, True): "440"}.get(halves, "444")
+    return f"yuv{chroma}p{tail}"
+
+
+def layout_of(name: str, *, left: bool = True) -> Layout:
+    """Return how the planes of a format are laid out; the name must be a planar one."""
+    match = _PLANAR.fullmatch(name)
+    if match is None:
+        raise ValueError(f"{name} is not a planar format")
+    chroma, bits = match["chroma"], int(match["bits"] or 8)
+    if match["grey"]:
+        return Layout("grey", bits)
+    if chroma is None:
+        return Layout("rgb", bits)
+    return Layout(
+        "yuv", bits, half_width=chroma in ("420", "422"), half_height=chroma in ("420", "440"), left=left
+    )
+
+
+def has_alpha(name: str) -> bool:
+    """Whether pictures of this format carry transparency."""
+    return any(component.is_alpha for component in VideoFormat(name).components)
+
+
+def depth_of(name: str) -> int:
+    """Return how many bits per sample of this format are worth keeping: 8, 10, 12 or 16."""
+    bits = layout_of(planar_format(name)).bits
+    return next(depth for depth in (8, 10, 12, 16) if depth >= bits)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How to set a picture upright: swap rows and columns first, then mirror.
+
+    Attributes:
+        transpose: Rows become columns.
+        across: Mirror left and right.
+        down: Mirror top and bottom.
+    """
+
+    transpose: bool = False
+    across: bool = False
+    down: bool = False
+
+
+def turn_of(picture: VideoFrame) -> Turn:
+    """Return what the display matrix of a picture asks for; angles off the square are ignored."""
+    if "DISPLAYMATRIX" not in picture.side_data:
+        return Turn()
+    data = bytes(picture.side_data["DISPLAYMATRIX"])
+    # A point (x, y), y downwards, goes to (a x + c y, b x + d y).
+    a, b, _, c, d = (int(x) for x in np.frombuffer(data, np.int32)[:5] // 2**15)
+    if (b or c) and (a or d):
+        _log.warning(
+            "The film asks to be turned by %d degrees; only right angles are done.", picture.rotation
+        )
+        return Turn()
+    if b or c:
+        return Turn(transpose=True, across=c < 0, down=b < 0)
+    return Turn(across=a < 0, down=d < 0)
+
+
+def colour_of(picture: VideoFrame, *, image: bool) -> Colour:
+    """Return how a decoded picture codes colour.
+
+    Args:
+        picture: Any frame of the film.
+        image: Whether it comes from a format for photos, where grey without a stated range is full.
+    """
+    name = picture.format.name
+    untagged_full = name.startswith("yuvj") or (image and name.startswith(("gray", "ya", "mono")))
+    return Colour(
+        matrix=int(picture.colorspace),
+        primaries=int(picture.color_primaries),
+        transfer=int(picture.color_trc),
+        full_range=picture.color_range == _FULL or (picture.color_range == 0 and untagged_full),
+    )
+
+
+class Reader:
+    """Turns the pictures of one film into pixels.
+
+    Args:
+        colour: How the film codes colour, as ``colour_of`` says.
+        turn: How to set its pictures upright.
+        left: Where its chroma lies; see ``Layout``.
+    """
+
+    def __init__(self, colour: Colour, turn: Turn, *, left: bool) -> None:
+        self._colour = colour
+        self._turn = turn
+        self._left = left
+        self._reformatter = VideoReformatter()
+
+    def read(self, picture: VideoFrame) -> Pixels:
+        """Return the pixels of a picture: [1, 3, H, W] float32, RGB, [0, 1], upright.
+
+        The matrix is the film's own, or what players assume at this size.
+        """
+        planar = self._planar(picture)
+        layout = layout_of(planar.format.name, left=self._left)
+        pixels = rgb_from_planes(
+            _planes(planar, layout),
+            layout,
+            matrix=resolve_matrix(self._colour, picture.width, picture.height),
+            full_range=self._colour.full_range,
+        )
+        if self._turn.transpose:
+            pixels = pixels.swapaxes(2, 3)
+        if self._turn.across:
+            pixels = pixels[..., ::-1]
+        if self._turn.down:
+            pixels = pixels[..., ::-1, :]
+        return np.ascontiguousarray(pixels)
+
+    def _planar(self, picture: VideoFrame) -> VideoFrame:
+        wanted = planar_format(picture.format.name)
+        if wanted == picture.format.name:
+            return picture
+        # The same range on both sides, so that libswscale moves samples and computes nothing.
+        span = _FULL if self._colour.full_range else _LIMITED
+        return self._reformatter.reformat(picture, format=wanted, src_color_range=span, dst_color_range=span)
+
+
+class Writer:
+    """Turns pixels into pictures of one format.
+
+    Args:
+        name: The pixel format, any that libav has.
+        colour: How to code it; ``matrix`` must be resolved (see ``resolve_matrix``).
+        left: Where chroma shall lie; see ``Layout``.
+    """
+
+    def __init__(self, name: str, colour: Colour, *, left: bool) -> None:
+        self._name = name
+        self._colour = colour
+        self._planar = planar_format(name)
+        self._layout = layout_of(self._planar, left=left)
+        self._reformatter = VideoReformatter()
+
+    def write(self, pixels: Pixels) -> VideoFrame:
+        """Return the picture of [1, 3, H, W] float32 RGB in [0, 1], rounded half to even."""
+        height, width = pixels.shape[2:]
+        colour, layout = self._colour, self._layout
+        planes = planes_from_rgb(pixels, layout, matrix=colour.matrix, full_range=colour.full_range)
+        picture = VideoFrame(width, height, self._planar)
+        for plane, samples in zip(_in_order(picture, layout), planes, strict=True):
+            _samples(plane, layout)[: samples.shape[0], : samples.shape[1]] = samples
+        span = _FULL if colour.full_range else _LIMITED
+        if self._name != self._planar:
+            picture = self._reformatter.reformat(
+                picture, format=self._name, src_color_range=span, dst_color_range=span
+            )
+        picture.color_range = span
+        picture.colorspace = 0 if layout.kind == "rgb" else colour.matrix
+        picture.color_primaries = colour.primaries
+        picture.color_trc = colour.transfer
+        return picture
+
+
+def _planes(picture: VideoFrame, layout: Layout) -> list[Samples]:
+    halved = (1 + layout.half_height, 1 + layout.half_width)
+    sizes = [(picture.height, picture.width)] * 3
+    if layout.kind == "yuv":
+        sizes[1:] = [(-(-picture.height // halved[0]), -(-picture.width // halved[1]))] * 2
+    return [
+        _samples(plane, layout)[:height, :width]
+        for plane, (height, width) in zip(_in_order(picture, layout), sizes, strict=False)
+    ]
+
+
+def _in_order(picture: VideoFrame, layout: Layout) -> list[VideoPlane]:
+    """Return the planes as Y, U, V or R, G, B; libav keeps the latter as G, B, R."""
+    planes = list(picture.planes)
+    return [planes[2], planes[0], planes[1]] if layout.kind == "rgb" else planes[:3]
+
+
+def _samples(plane: VideoPlane, layout: Layout) -> Samples:
+    """Return the memory of a plane, [rows, columns with padding], to read or to write."""
+    memory = np.frombuffer(cast(bytes, plane), layout.dtype)
+    return cast(Samples, memory.reshape(-1, plane.line_size // memory.itemsize))

@@ -1,0 +1,86 @@
+"""Frames in: a film, a folder of pictures or a photo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..errors import InputError
+from .film import Film
+from .frame import Format, Frame
+from .stills import STILL_SUFFIXES, Sequence, has_number
+
+
+class Source(Protocol):
+    """Where frames come from. It touches nothing until it is entered.
+
+    Attributes:
+        path: What was opened.
+    """
+
+    path: Path
+
+    @property
+    def format(self) -> Format:
+        """What is known of the frames; available once the source is entered."""
+        ...
+
+    @property
+    def has_tracks(self) -> bool:
+        """Whether there is more than the pictures: sound, subtitles, attachments."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Give every frame once, in order."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+def open_source(
+    path: Path | str,
+    *,
+    start: Fraction | None = None,
+    end: Fraction | None = None,
+    rate: Fraction | None = None,
+) -> Source:
+    """Return the frames of a film, of a folder of pictures, or of one photo.
+
+    Pixels are RGB with the film's own transfer curve, whatever its planes hold: its matrix, range,
+    chroma siting and rotation are undone. A film's times count from where its first picture or
+    sound begins, so that they keep step with its other tracks.
+
+    Args:
+        path: A film in any container; a folder of numbered pictures or a printf pattern of them,
+            such as ``frames/%06d.png``; or a photo.
+        start, end: Seconds; frames with start <= time < end are given, their times counted from
+            ``start``.
+        rate: Frames per second of a folder of pictures, 24 unless given; a film has its own.
+
+    Raises:
+        InputError: The range is negative or empty; and, once the source is entered, whatever makes
+            the input unreadable.
+    """
+    path = Path(path)
+    if (start is not None and start < 0) or (end is not None and end <= (start or 0)):
+        until = "the end" if end is None else f"{float(end):g}"
+        raise InputError(
+            f"The range from {float(start or 0):g} to {until} seconds is empty.",
+            "Give a --start of at least 0 and an --end after it.",
+        )
+    if rate is not None and rate <= 0:
+        raise InputError(f"{rate} frames per second is no rate.", "Give a rate above 0.")
+    pictures = path.is_dir() or has_number(path.name)
+    still = path.suffix.lower() in STILL_SUFFIXES and not pictures
+    if still and (start is not None or end is not None):
+        raise InputError(f"{path} is a photo and has no times.", "Leave out --start and --end.")
+    if pictures or still:
+        return Sequence(path, rate=rate or Fraction(24), start=start, end=end, still=still)
+    return Film(path, start=start, end=end)
