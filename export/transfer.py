@@ -188,12 +188,16 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
-            raise WeightsError(
-                f"{req.full_url} leads on to {newurl}, which is not safe from being altered on its way.",
-                "Fetch the file another way and give it with --weights FILE.",
-            )
-        check_address(newurl)
+        try:
+            if urlsplit(req.full_url).scheme == "https" and urlsplit(newurl).scheme != "https":
+                raise WeightsError(
+                    f"{req.full_url} leads on to {newurl}, which is not safe from being altered on its way.",
+                    "Fetch the file another way and give it with --weights FILE.",
+                )
+            check_address(newurl)
+        except WeightsError:
+            fp.close()  # urllib closes the answer only where it follows it
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
