@@ -22,7 +22,8 @@ Arrays = Mapping[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[int, ...]]
 
 # BatchNorm's counter of training steps: PyTorch and some Paddle exports carry it, no result uses it.
-_IGNORABLE = (".num_batches_tracked",)
+# And the weight that spectral normalisation last computed, which some releases of Paddle save beside its source.
+_IGNORABLE = (".num_batches_tracked", ".layer.weight")
 _LISTED_MOST = 3  # names listed of each fault
 
 
@@ -90,13 +91,25 @@ def _arrays(path: Path, expected: Shapes, key: str | None) -> Arrays:
         return arrays_from_npz(path, limit=16 * values + 4096 * (len(expected) + 64))
     if start.startswith(b"\x80"):
         return arrays_from_pickle(path, key=key)
-    if start[257:262] == b"ustar" or start.startswith(b"\x1f\x8b") or path.name in ("model", "__model__"):
+    if holds_program(path):
         return named_from_program(path, list(expected.items()))
     if start.lstrip()[:1] == b"<":
         raise _unread(path, "a web page")
     if start.startswith(b"version https://git-lfs"):
         raise _unread(path, "a git-lfs pointer")
     raise _unread(path, "empty" if not start else "of an unknown kind")
+
+
+def holds_program(path: Path) -> bool:
+    """Tell whether a file or folder is a frozen program, whose parameters are known by their order alone.
+
+    Raises:
+        WeightsError: The file cannot be read.
+    """
+    if path.is_dir() or path.name in ("model", "__model__"):
+        return True
+    start = _start(path)
+    return start[257:262] == b"ustar" or start.startswith(b"\x1f\x8b")
 
 
 def _start(path: Path) -> bytes:

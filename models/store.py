@@ -200,10 +200,12 @@ class Store:
         home = self.folder / card.network
         home.mkdir(parents=True, exist_ok=True)
         target = home / f"{card.precision}-{card.key}"
-        superseded = [path for path in home.glob(f"{card.precision}-*") if _superseded(path, card)]
-        for path in superseded:
-            _remove(path)
+        if target.exists():
+            _remove(target)
         scratch.rename(target)
+        for path in home.glob(f"{card.precision}-*"):
+            if path != target and _superseded(path, card):
+                _remove(path)
         return Artifact(target, card)
 
 

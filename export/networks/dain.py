@@ -6,12 +6,16 @@ PaddleGAN ships it as a frozen program only; its definition is in PaddleGAN's hi
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from .pwc import FlowEstimator, PyramidFeatures, sample
+from ..recipe import Traced
+from .examples import moving_pictures
+from .pwc import FEATURES, FlowEstimator, PyramidFeatures, sample
 
+LEVELS = tuple(f"level{level}" for level in FEATURES if level > 1)
 FLOW_UNIT = 20.0  # the flow network works in twentieths of a pixel
 
 
@@ -98,3 +102,42 @@ class Dain(nn.Layer):
         return {f"flownets.{name}": p for name, p in flow} | {
             f"rectifyNet.{name}": p for name, p in self.rectifier.named_parameters()
         }
+
+
+class DainRecipe:
+    """How reel exports PaddleGAN's DAIN (see ``export.recipe.Recipe``)."""
+
+    def __init__(self):
+        self.net = Dain()
+        self.net.eval()
+
+    def layout(self):
+        return {name: tuple(parameter.shape) for name, parameter in self.net.named_weights().items()}
+
+    def load(self, weights):
+        for name, parameter in self.net.named_weights().items():
+            parameter.set_value(weights[name])
+
+    def example(self, height, width):
+        a, b = moving_pictures(2, height, width)
+        return {"a": a, "b": b, "t": np.array([0.3], np.float32)}
+
+    def paddle_output(self, example):
+        with paddle.no_grad():
+            return self.net(*(paddle.to_tensor(example[name]) for name in ("a", "b", "t"))).numpy()
+
+    def traced(self):
+        a, b = (tuple(f"{side}_{level}" for level in LEVELS) for side in "ab")
+        return {
+            "features": Traced(self.net.features, ("frame",)),
+            "flow": Traced(self.net.flow, (a, b)),
+            "synthesis": Traced(self.net.synthesis, ("a", "b", "flow_ab", "flow_ba", "t")),
+        }
+
+    def compose(self, run, example):
+        inputs = {}
+        for side in "ab":
+            maps = run("features", frame=example[side])
+            inputs |= {f"{side}_{level}": maps[i] for i, level in enumerate(LEVELS)}
+        flow_ab, flow_ba = run("flow", **inputs)
+        return run("synthesis", **example, flow_ab=flow_ab, flow_ba=flow_ba)[0]

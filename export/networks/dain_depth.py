@@ -93,17 +93,20 @@ class Kernels(nn.Layer):
         for place, _, _ in self.UP:
             x = enlarge(x, 2) + skips.pop()
             x = F.relu(layers[f"_filter.{place}"](x))
-        return tuple(
-            layers[f"_filter{head}.2"](F.relu(layers[f"_filter{head}.0"](x))) for head in (1, 2)
-        )
+        return tuple(layers[f"_filter{head}.2"](F.relu(layers[f"_filter{head}.0"](x))) for head in (1, 2))
 
 
 class Rectifier(nn.Layer):
-    """Correction of the blended frame from everything known about it, [1, 437, H, W] -> [1, 3, H, W].
+    """Correction of the blended frame from everything known about it, 437 channels -> [1, 3, H, W].
 
-    The input comes in its parts and is never joined, since the joined one would be the largest tensor of
-    all: convolving the parts and adding gives the same.
+    Its input would be the largest tensor of all and is never built: the first convolution is the sum of
+    those of its parts, each of which can go before the next one comes.
     """
+
+    # Where each part begins and ends among the channels.
+    REST = (0, RECTIFIED - 2 * CONTEXT)
+    CONTEXT_A = (RECTIFIED - 2 * CONTEXT, RECTIFIED - CONTEXT)
+    CONTEXT_B = (RECTIFIED - CONTEXT, RECTIFIED)
 
     def __init__(self):
         super().__init__()
@@ -113,11 +116,13 @@ class Rectifier(nn.Layer):
         self.block4 = ResidualBlock(128)
         self.block5 = nn.Conv2D(128, 3, 3, 1, 1)
 
-    def forward(self, rest, context_a, context_b):
-        weight, split = self.block1.weight, RECTIFIED - 2 * CONTEXT
-        x = F.conv2d(rest, weight[:, :split], self.block1.bias, padding=3)
-        x = x + F.conv2d(context_a, weight[:, split : split + CONTEXT], padding=3)
-        x = F.relu(x + F.conv2d(context_b, weight[:, split + CONTEXT :], padding=3))
+    def part(self, x, channels):
+        """Return what a part of the input adds to the first convolution, without its offset."""
+        return F.conv2d(x, self.block1.weight[:, channels[0] : channels[1]], padding=3)
+
+    def forward(self, parts):
+        """Return the correction from the sum of all parts."""
+        x = F.relu(parts + self.block1.bias.reshape([1, -1, 1, 1]))
         return self.block5(self.block4(self.block3(self.block2(x))))
 
 
@@ -132,7 +137,7 @@ class Synthesis(nn.Layer):
         super().__init__()
         self.rectifier = rectifier
 
-    def project(self, depth_a, depth_b, flow_ab, flow_ba, t):
+    def motion(self, depth_a, depth_b, flow_ab, flow_ba, t):
         """Return flows [2, 2, H, W] from the time t to a and to b, pixels, and their weights."""
         flow = paddle.concat([FLOW_UNIT * flow_ab * t, FLOW_UNIT * flow_ba * (1.0 - t)], axis=0)
         log_depth = paddle.concat([depth_a, depth_b], axis=0)
@@ -140,14 +145,15 @@ class Synthesis(nn.Layer):
 
     def forward(self, context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b, t):
         t = t.reshape([1, 1, 1, 1])
-        flow, _ = self.project(depth_a, depth_b, flow_ab, flow_ba, t)
-        warped_a = warp(context_a, flow[0:1], kernel_a)
-        warped_b = warp(context_b, flow[1:2], kernel_b)
+        flow, _ = self.motion(depth_a, depth_b, flow_ab, flow_ba, t)
         # The context begins with the frame itself.
-        frame_a, frame_b = warped_a[:, 0:3], warped_b[:, 0:3]
+        warped = warp(context_a, flow[0:1], kernel_a)
+        frame_a, parts = warped[:, 0:3], self.rectifier.part(warped, Rectifier.CONTEXT_A)
+        warped = warp(context_b, flow[1:2], kernel_b)
+        frame_b, parts = warped[:, 0:3], parts + self.rectifier.part(warped, Rectifier.CONTEXT_B)
         blend = frame_a * (1.0 - t) + frame_b * t
-        rest = [blend, frame_a, frame_b, flow[0:1], flow[1:2], kernel_a, kernel_b]
-        return blend + self.rectifier(paddle.concat(rest, axis=1), warped_a, warped_b)
+        rest = paddle.concat([blend, frame_a, frame_b, flow[0:1], flow[1:2], kernel_a, kernel_b], axis=1)
+        return blend + self.rectifier(parts + self.rectifier.part(rest, Rectifier.REST))
 
 
 def enlarge(x, factor):
@@ -172,11 +178,9 @@ class DainDepth(nn.Layer):
     def forward(self, a, b, t):
         context_a, depth_a, *maps_a = self.features(a)
         context_b, depth_b, *maps_b = self.features(b)
-        flow_ab, flow_ba = self.flow(*maps_a, *maps_b)
+        flow_ab, flow_ba = self.flow(maps_a, maps_b)
         kernel_a, kernel_b = self.kernels(a, b)
-        return self.synthesis(
-            context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b, t
-        )
+        return self.synthesis(context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b, t)
 
     def named_weights(self):
         """Return every parameter and running statistic under the name it has in the authors' file."""

@@ -7,11 +7,15 @@ into the weights and the skips are plain variables. The result is equal to the o
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
+from ...models.deoldify import MEAN, STD
 from ..ppgan import ppgan_module
+from ..recipe import Traced
+from .examples import moving_pictures
 
 
 class Colouriser(nn.Layer):
@@ -40,9 +44,8 @@ class Colouriser(nn.Layer):
         for index, block in enumerate(self.decoder):
             x = unet_block(block, x, skips[-1 - index])
         x = paddle.concat([self.enlarge(x), picture], axis=1)
-        for layer in self.refine.layers[:-1]:
-            residual = layer(x if layer is self.refine.layers[0] else residual)
-        return self.bound(self.to_colour(x + residual))
+        first, second = self.refine.layers[0], self.refine.layers[1]
+        return self.bound(self.to_colour(x + second(first(x))))
 
 
 def unet_block(block, x, skip):
@@ -89,3 +92,33 @@ def original(artistic):
     """Return ppgan's own, unmodified network: [N, 3, S, S] -> [N, 3, S, S]."""
     module = ppgan_module("ppgan.models.generators.deoldify")
     return module.build_model("artistic" if artistic else "stable")
+
+
+class DeoldifyRecipe:
+    """How reel exports DeOldify (see ``export.recipe.Recipe``)."""
+
+    def __init__(self, artistic):
+        self.net = original(artistic)
+        self.net.eval()
+
+    def layout(self):
+        return {name: tuple(value.shape) for name, value in self.net.state_dict().items()}
+
+    def load(self, weights):
+        for name, value in self.net.state_dict().items():
+            value.set_value(weights[name])
+
+    def example(self, height, width):
+        grey = moving_pictures(1, height, width)[0].mean(axis=1, keepdims=True)
+        mean, std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (MEAN, STD))
+        return {"picture": (grey - mean) / std}
+
+    def paddle_output(self, example):
+        with paddle.no_grad():
+            return self.net(paddle.to_tensor(example["picture"])).numpy()
+
+    def traced(self):
+        return {"colour": Traced(Colouriser(self.net), ("picture",))}
+
+    def compose(self, run, example):
+        return run("colour", **example)[0]

@@ -61,10 +61,9 @@ def shift(x, axis, step, fill):
     """Return ``x`` [N, C, H, W] moved by ``step`` along axis 2 or 3, with ``fill`` where nothing came."""
     pads = [0, 0, 0, 0]  # left, right, top, bottom
     pads[(0 if axis == 3 else 2) + (0 if step > 0 else 1)] = abs(step)
-    size = paddle.shape(x)[axis]
+    kept = slice(None, -step) if step > 0 else slice(-step, None)
     padded = F.pad(x, pads, value=fill)
-    start = 0 if step > 0 else -step
-    return paddle.slice(padded, [axis], [start], [size + start])
+    return padded[:, :, :, kept] if axis == 3 else padded[:, :, kept]
 
 
 def nearest_before(position, axis, direction):

@@ -7,10 +7,13 @@ neighbours go through alignment as one batch. Both are exactly equal to the orig
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 from paddle import nn
 
 from ..ppgan import ppgan_module
+from ..recipe import Traced
+from .examples import moving_pictures
 
 WINDOW = 5
 
@@ -85,3 +88,46 @@ def pooled(tsa, x):
 def original(channels, blocks):
     """Return ppgan's own, unmodified network: [N, 5, 3, H, W] -> [N, 3, 4H, 4W]."""
     return ppgan_module("ppgan.models.generators.edvr").EDVRNet(nf=channels, back_RBs=blocks)
+
+
+class EdvrRecipe:
+    """How reel exports EDVR (see ``export.recipe.Recipe``).
+
+    Args:
+        channels: 128 for L, 64 for M.
+        blocks: Residual blocks of the reconstruction: 40 for L, 10 for M.
+    """
+
+    def __init__(self, channels, blocks):
+        self.net = original(channels, blocks)
+        self.net.eval()
+
+    def layout(self):
+        return {name: tuple(value.shape) for name, value in self.net.state_dict().items()}
+
+    def load(self, weights):
+        for name, value in self.net.state_dict().items():
+            value.set_value(weights[name])
+
+    def example(self, height, width):
+        return {"window": np.stack(moving_pictures(WINDOW, height, width), axis=1)}
+
+    def paddle_output(self, example):
+        with paddle.no_grad():
+            return self.net(paddle.to_tensor(example["window"])).numpy()
+
+    def traced(self):
+        levels = tuple(tuple(f"level{level}_{i}" for i in range(WINDOW)) for level in (1, 2, 3))
+        return {
+            "pyramid": Traced(Pyramid(self.net), ("frame",)),
+            "fusion": Traced(Fusion(self.net), ("centre", *levels)),
+        }
+
+    def compose(self, run, example):
+        frames = [example["window"][:, i] for i in range(WINDOW)]
+        maps = {
+            f"level{level}_{i}": value
+            for i, frame in enumerate(frames)
+            for level, value in enumerate(run("pyramid", frame=frame), start=1)
+        }
+        return run("fusion", centre=frames[WINDOW // 2], **maps)[0]

@@ -55,7 +55,7 @@ NEAR, FAR = (3, 5, 7), (3, 7, 11)  # squares of the two kinds of inception modul
 
 def eighth():
     """Return the hourglass from 1/8 of the frame's size down to 1/16 and back, 256 channels."""
-    skip = nn.Sequential(inception(256, 64, 32, 64, NEAR))
+    skip = nn.Sequential(*(inception(256, 64, 32, 64, NEAR) for _ in range(2)))
     deep = [inception(256, 64, 32, 64, NEAR) for _ in range(3)]
     return nn.Sequential(Sum(skip, nn.Sequential(nn.AvgPool2D(2, 2), *deep, Double())))
 
@@ -121,7 +121,7 @@ class MegaDepth(nn.Sequential):
         )
 
 
-PADDLE_NAMES = {"_mean": "running_mean", "_variance": "running_var"}
+STATISTICS = {"_mean": "running_mean", "_variance": "running_var"}
 
 
 def named_depth_weights(depth):
@@ -129,10 +129,8 @@ def named_depth_weights(depth):
     named = {}
     for path, layer in depth.named_sublayers():
         if isinstance(layer, nn.BatchNorm2D):
-            # Paddle gives a normalisation without gain or offset frozen ones and zeros of its own.
-            affine = layer.named_parameters() if path == "1" else ()
-            named |= {f"{path}.{name}": value for name, value in affine}
-            named |= {f"{path}.{PADDLE_NAMES[name]}": value for name, value in layer.named_buffers()}
-        elif isinstance(layer, nn.Conv2D):
-            named |= {f"{path}.{name}": value for name, value in layer.named_parameters()}
+            named |= {f"{path}.{name}": getattr(layer, held) for held, name in STATISTICS.items()}
+        # Paddle gives a normalisation without gain and offset frozen ones and zeros of its own.
+        if isinstance(layer, nn.Conv2D) or path == "1":
+            named |= {f"{path}.weight": layer.weight, f"{path}.bias": layer.bias}
     return named

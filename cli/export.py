@@ -1,0 +1,147 @@
+"""reel-export: official weights -> checked ONNX graphs in the store, once per machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from .. import __version__
+from ..models.manifest import NETWORKS, network_named
+from ..models.spec import Network
+from ..models.store import Artifact, Store, default_store
+from .terminal import DONE, FAILED, ProgressDisplay, exit_code
+
+DEFAULT_NETWORKS = ("dain", "deoldify", "edvr")
+
+_EXAMPLES = """\
+examples:
+  reel-export                              download and export dain, deoldify and edvr
+  reel-export --rehearsal                  the same networks with random weights: no download, a trial
+  reel-export edvr-m --weights EDVR_M_w_tsa_SRx4.pdparams
+  reel-export --list                       what there is, and what has been exported
+  reel-export --check                      compare what has been exported with Paddle's figures and hashes
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    result = argparse.ArgumentParser(
+        prog="reel-export",
+        description="Export PaddleGAN's networks for reel-run. Each one is compared with Paddle before it "
+        "is stored; what is there already is left as it is.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument(
+        "networks",
+        metavar="NETWORK",
+        nargs="*",
+        help=f"{', '.join(network.name for network in NETWORKS)}, or all "
+        f"(default: {' '.join(DEFAULT_NETWORKS)})",
+    )
+    source = result.add_mutually_exclusive_group()
+    source.add_argument(
+        "--weights",
+        metavar="PATH",
+        type=Path,
+        help="use this file, or the files in this folder, instead of downloading: PaddleGAN's own "
+        "(.pdparams, DAIN_weight.tar) or an .npz of arrays under the network's parameter names",
+    )
+    source.add_argument(
+        "--rehearsal",
+        action="store_true",
+        help="use random weights in the full-size networks, to check a machine and its speed; the pictures "
+        "mean nothing",
+    )
+    result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
+    result.add_argument("--list", action="store_true", help="list the networks and what has been exported")
+    result.add_argument("--check", action="store_true", help="check the files of what has been exported")
+    result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    return result
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    grammar = parser()
+    options = grammar.parse_args(arguments)
+    return exit_code(
+        lambda: _run(options), interrupted="Stopped. Nothing was stored; run the same command again to go on."
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    store = Store(options.store)
+    if options.list:
+        return _list(store)
+    networks = _chosen(options.networks)
+    if options.check:
+        return _check(store, networks if options.networks else list(NETWORKS))
+    # Only now: Paddle takes seconds to import, and --help and --list must not wait for it.
+    from ..export import exporter
+
+    exporter.library_versions()
+    for network in networks:
+        if options.rehearsal:
+            weights = exporter.rehearsal()
+        elif options.weights:
+            weights = exporter.given_weights(network, options.weights)
+        else:
+            with ProgressDisplay("B", f"downloading {network.name}", scale=True) as display:
+                weights = exporter.official_weights(network, store, display)
+        print(f"{network.name} ({network.licence})", flush=True)
+        exported = exporter.export(
+            network, weights, store, step=lambda text: print(f"  {text} ...", flush=True)
+        )
+        _report(exported.artifact, fresh=exported.fresh)
+    return DONE
+
+
+def _chosen(names: list[str]) -> list[Network]:
+    if names == ["all"]:
+        return list(NETWORKS)
+    return [network_named(name) for name in names or DEFAULT_NETWORKS]
+
+
+def _report(artifact: Artifact, *, fresh: bool) -> None:
+    card = artifact.card
+    worst = max(figures.relative_l2 for figures in card.parity)
+    state = "exported" if fresh else "already exported, nothing to do"
+    print(f"  {state}: {artifact.folder}")
+    print(f"  weights: {card.weights}, sha256 {card.weights_sha256[:16]}")
+    print(f"  difference from Paddle: relative L2 {worst:.1e}")
+    if card.rehearsal:
+        print("  REHEARSAL: random weights, the pictures will mean nothing")
+
+
+def _list(store: Store) -> int:
+    print(f"store: {store.folder}\n")
+    for network in NETWORKS:
+        print(f"{network.name:18} {network.title}")
+        print(f"{'':18} {network.parameters / 1e6:.1f} M parameters, {network.licence}")
+        for artifact in store.artifacts(network):
+            size = sum(graph.size for graph in artifact.card.graphs.values())
+            kind = "REHEARSAL, random weights" if artifact.card.rehearsal else artifact.card.weights
+            print(f"{'':18} exported: {artifact.card.precision}, {kind}, {size / 1e6:.0f} MB")
+    return DONE
+
+
+def _check(store: Store, networks: list[Network]) -> int:
+    bad = 0
+    for network in networks:
+        artifacts = store.artifacts(network)
+        if not artifacts:
+            print(f"{network.name:18} not exported")
+        for artifact in artifacts:
+            problem = store.damage(artifact)
+            bad += problem is not None
+            worst = max(figures.relative_l2 for figures in artifact.card.parity)
+            state = problem or f"good, relative L2 to Paddle {worst:.1e}"
+            print(f"{network.name:18} {artifact.card.precision} {artifact.card.weights}: {state}")
+    if bad:
+        print("error: run reel-export again for what is damaged.", file=sys.stderr)
+    return FAILED if bad else DONE
+
+
+if __name__ == "__main__":
+    sys.exit(main())

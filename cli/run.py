@@ -1,0 +1,220 @@
+"""reel-run: a film in, the film restored out."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .. import __version__
+from ..errors import ReelError
+from ..models.manifest import NETWORKS
+from ..models.store import Store, default_store
+from .terminal import DONE, ProgressDisplay, exit_code
+from .times import clock, frame_rate, seconds
+
+if TYPE_CHECKING:
+    from ..engine.pipeline import Plan, Settings
+
+_NAMES = {network.name for network in NETWORKS}
+
+_EXAMPLES = """\
+examples:
+  reel-run film.mp4                                  twice the frames, colour, four times the size
+  reel-run film.mp4 --start 1:00 --end 1:05          five seconds of it, to see
+  reel-run film.mp4 -o out.mkv --order edvr-m        enlarge only
+  reel-run film.mp4 --order dain --fps 50            50 frames per second
+  reel-run scans/ -o restored/ --rate 18             pictures in, pictures out
+  reel-run photo.png --order deoldify edvr           one photo
+  reel-run --input film.mp4 --output folder --process_order DAIN DeOldify EDVR    as with PaddleGAN
+
+Interpolating first gives the later networks more frames to work on; "--order deoldify edvr dain" does the
+same with half the colouring and enlarging, but interpolates large frames.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line's grammar."""
+    result = argparse.ArgumentParser(
+        prog="reel-run",
+        description="Restore a film, a folder of pictures or a photo with networks from reel-export.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="reel-run INPUT [-o OUTPUT] [options]",
+    )
+    result.add_argument("source", metavar="INPUT", nargs="?", help="film, folder, frames/%%06d.png, photo")
+    result.add_argument("--input", dest="source_option", metavar="INPUT", help=argparse.SUPPRESS)
+    result.add_argument(
+        "-o",
+        "--output",
+        metavar="OUTPUT",
+        help="film, photo, or frames/%%06d.png or a folder for pictures (default: beside INPUT)",
+    )
+    result.add_argument("--overwrite", "-y", action="store_true", help="replace OUTPUT if it is there")
+    result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
+    result.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    result.add_argument("--device", choices=("auto", "cpu"), default="auto", help="default: auto")
+    result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    _add_networks(result.add_argument_group("networks"))
+    _add_film(result.add_argument_group("film"))
+    for name in ("DAIN", "DeOldify", "EDVR", "RealSR", "DeepRemaster"):
+        result.add_argument(f"--{name}_weight", dest="weight", help=argparse.SUPPRESS)
+    return result
+
+
+def _add_networks(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--order",
+        "--process_order",
+        "--proccess_order",  # PaddleGAN's own spelling
+        metavar="NETWORK",
+        nargs="*",
+        default=["dain", "deoldify", "edvr"],
+        help=f"any of {', '.join(sorted(_NAMES))}, in any order; none at all only decodes and encodes "
+        "(default: dain deoldify edvr)",
+    )
+    frames = group.add_mutually_exclusive_group()
+    frames.add_argument("--times", type=int, metavar="N", help="N times as many frames (default: 2)")
+    frames.add_argument("--fps", type=frame_rate, metavar="F", help="F frames per second")
+    frames.add_argument(
+        "--time-step", "--time_step", metavar="S", help="a frame every S of the film's own, 0 < S < 1"
+    )
+    group.add_argument("--remove-duplicates", action="store_true", help="interpolate over repeated frames")
+    group.add_argument(
+        "--remove_duplicates", dest="duplicates_option", nargs="?", const="True", help=argparse.SUPPRESS
+    )
+    group.add_argument(
+        "--render-factor",
+        "--render_factor",
+        type=int,
+        default=32,
+        metavar="N",
+        help="detail the colouriser sees, times 16 pixels; smaller is bolder and faster (default: 32)",
+    )
+    group.add_argument("--artistic", action="store_true", help="deoldify-artistic instead of deoldify")
+    group.add_argument(
+        "--parity",
+        choices=("correct", "ppgan"),
+        default="correct",
+        help="ppgan repeats PaddleGAN's bytes: 8 bits between networks, swapped luma weights, no regard "
+        "for cuts (default: correct)",
+    )
+
+
+def _add_film(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--start", type=seconds, metavar="T", help="from here on: seconds or h:mm:ss")
+    group.add_argument("--end", type=seconds, metavar="T", help="up to here")
+    group.add_argument("--rate", type=frame_rate, metavar="F", help="of a folder of pictures (default: 24)")
+    group.add_argument("--codec", help="encoder: libx264, libx265, libsvtav1, prores_ks, ffv1, ...")
+    group.add_argument("--crf", type=int, help="quality, lower is better (default: 16)")
+    group.add_argument("--preset", help="speed of the encoder (default: medium)")
+    group.add_argument("--pix-fmt", metavar="FORMAT", help="pixel format (default: yuv420p)")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    grammar = parser()
+    options = grammar.parse_args(arguments)
+    _find_input(options)
+    if not options.source:
+        grammar.error("name a film, a folder of pictures or a photo to restore")
+    unknown = [name for name in options.order if name.lower() not in _NAMES]
+    if unknown:
+        grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(_NAMES))}")
+    return exit_code(
+        lambda: _run(options),
+        interrupted="Stopped. The unfinished output was removed; run the same command to start again.",
+    )
+
+
+def _find_input(options: argparse.Namespace) -> None:
+    """Take the input from wherever it was given; ``--order a b film.mp4`` swallows it."""
+    options.paddlegan = options.source_option is not None
+    options.source = options.source or options.source_option
+    if not options.source and options.order and options.order[-1].lower() not in _NAMES:
+        options.source = options.order.pop()
+
+
+def _run(options: argparse.Namespace) -> int:
+    if options.weight:
+        raise ReelError(
+            "Weights are not given to reel-run.",
+            "Export them once with `reel-export NETWORK --weights PATH`.",
+        )
+    # Only now: --help must not wait for the video and network libraries.
+    from ..engine import pipeline
+    from ..engine.backends.cpu import CpuBackend
+    from ..engine.naming import chosen_output, default_output
+
+    settings = _settings(options)
+    source = Path(options.source)
+    if options.output is None:
+        output = default_output(source)
+    else:
+        output = chosen_output(source, options.output, film_in_folder=options.paddlegan)
+    plan = pipeline.plan(source, output, settings, Store(options.store))
+    _describe(plan)
+    if options.dry_run:
+        return DONE
+    with ProgressDisplay("frame", "restoring") as display:
+        summary = pipeline.run(plan, settings, CpuBackend(), progress=display)
+    speed = summary.frames / max(summary.seconds, 1e-9)
+    print(f"{summary.frames} frames in {clock(summary.seconds)} ({speed:.2f} per second)", file=sys.stderr)
+    print(summary.output)
+    return DONE
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    from ..engine.cadence import Cadence, factor_from_step
+    from ..engine.encoding import Encoding
+    from ..engine.parity import Parity
+    from ..engine.pipeline import Settings
+
+    if options.fps:
+        cadence = Cadence(rate=options.fps)
+    elif options.time_step:
+        cadence = Cadence(factor=factor_from_step(options.time_step))
+    else:
+        cadence = Cadence(factor=Fraction(2 if options.times is None else options.times))
+    order = [name.lower() for name in options.order]
+    if options.artistic:
+        order = ["deoldify-artistic" if name == "deoldify" else name for name in order]
+    return Settings(
+        order=tuple(order),
+        cadence=cadence,
+        render_factor=options.render_factor,
+        remove_duplicates=options.remove_duplicates or options.duplicates_option not in (None, "", "False"),
+        parity=Parity(options.parity),
+        start=options.start,
+        end=options.end,
+        rate=options.rate,
+        encoding=Encoding(
+            codec=options.codec, crf=options.crf, preset=options.preset, pix_fmt=options.pix_fmt
+        ),
+        overwrite=options.overwrite,
+    )
+
+
+def _describe(plan: Plan) -> None:
+    before, after = plan.before, plan.after
+    chain = " -> ".join(step.network.name for step in plan.steps) or "no network"
+    rates = [
+        f", {float(film.rate):.6g} fps" if film.rate and not film.still else "" for film in (before, after)
+    ]
+    print(
+        f"{plan.input}: {before.width}x{before.height}{rates[0]} -> {chain} -> "
+        f"{after.width}x{after.height}{rates[1]}",
+        file=sys.stderr,
+    )
+    if plan.rehearsal:
+        print(
+            f"REHEARSAL: {', '.join(plan.rehearsal)} run on random weights, so the pictures mean nothing. "
+            "Get the real ones with `reel-export`.",
+            file=sys.stderr,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

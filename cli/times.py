@@ -1,0 +1,37 @@
+"""Times and rates as people write them."""
+
+from __future__ import annotations
+
+import argparse
+from fractions import Fraction
+
+
+def seconds(text: str) -> Fraction:
+    """Return the seconds in ``90``, ``1:30``, ``0:01:30.5``, exactly."""
+    try:
+        total = Fraction(0)
+        for part in text.split(":"):
+            total = total * 60 + Fraction(part)
+    except (ValueError, ZeroDivisionError):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time; give seconds or h:mm:ss") from None
+    return total
+
+
+def frame_rate(text: str) -> Fraction:
+    """Return the rate in ``25``, ``24000/1001`` or ``23.976``; broadcast rates are taken exactly."""
+    try:
+        rate = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate; give 25 or 24000/1001")
+    broadcast = Fraction(round(rate) * 1000, 1001)
+    # 23.976 and 59.94 are how people write 24000/1001 and 60000/1001
+    return broadcast if "." in text and abs(rate - broadcast) < Fraction(1, 200) else rate
+
+
+def clock(duration: float) -> str:
+    """Return seconds as ``1:02:03`` or ``2:03``."""
+    minutes, rest = divmod(round(duration), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

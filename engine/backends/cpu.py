@@ -1,0 +1,56 @@
+"""ONNX Runtime on the CPU: the backend that works anywhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnxruntime
+
+from ...errors import BackendError
+from ..frame import Pixels
+
+
+class CpuSession:
+    """A graph in ONNX Runtime (see ``engine.backend.Session``)."""
+
+    def __init__(self, path: Path, options: onnxruntime.SessionOptions) -> None:
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime raises classes of its own that share no other base
+            raise BackendError(
+                f"ONNX Runtime cannot load {path}: {error}", "Export the network again with reel-export."
+            ) from error
+
+    def __call__(self, **inputs: Pixels) -> tuple[Pixels, ...]:
+        try:
+            return tuple(self._session.run(None, inputs))
+        except Exception as error:
+            raise BackendError(
+                f"ONNX Runtime failed: {error}",
+                "If memory ran out, close other programs or take a smaller film.",
+            ) from error
+
+    def close(self) -> None:
+        del self._session
+
+
+class CpuBackend:
+    """ONNX Runtime's CPU provider (see ``engine.backend.Backend``).
+
+    Args:
+        threads: Threads per graph; None means one per core.
+    """
+
+    name = "cpu"
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._threads = threads
+
+    def load(self, path: Path) -> CpuSession:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if self._threads is not None:
+            options.intra_op_num_threads = self._threads
+        return CpuSession(path, options)

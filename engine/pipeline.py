@@ -1,0 +1,213 @@
+"""One pass over a film: decode, each network in turn, encode, at the same time."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+from ..errors import ReelError
+from ..models.deoldify import RENDER_FACTOR
+from ..models.manifest import network_named
+from ..models.spec import Kind, Network
+from ..models.store import Artifact, Store
+from .backend import Backend, LoadedNetwork
+from .cadence import Cadence
+from .encoding import Encoding
+from .frame import Format, Frame, Stage
+from .parity import Parity
+from .prefetch import prefetch
+from .shots import mark_cuts
+from .sink import open_sink
+from .source import Source, open_source
+from .stages.colourise import Colourise
+from .stages.interpolate import Interpolate
+from .stages.upscale import Upscale
+
+DEFAULT_ORDER = ("dain", "deoldify", "edvr")
+
+_AHEAD = 4  # frames decoded, and frames to encode, that may wait; more would only cost memory
+
+_log = logging.getLogger(__name__)
+
+Progress = Callable[[int, int | None], None]
+"""Called after each frame written, with the count so far and the total, None where unknown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What to make of a film.
+
+    Attributes:
+        order: Names of networks, first to last. Empty: the film is only decoded and encoded.
+        cadence: Which frames an interpolator makes.
+        render_factor: Detail that the colouriser looks at.
+        remove_duplicates: Interpolate over frames that only repeat their neighbour.
+        parity: Correct, or as PaddleGAN to the byte.
+        start, end: The part of the film to do, seconds from its beginning; None for all.
+        rate: Frames per second of a folder of pictures.
+        encoding: Codec, quality, pixel format.
+        overwrite: Whether a file that is there already may be replaced.
+    """
+
+    order: tuple[str, ...] = DEFAULT_ORDER
+    cadence: Cadence = Cadence(factor=Fraction(2))
+    render_factor: int = RENDER_FACTOR
+    remove_duplicates: bool = False
+    parity: Parity = Parity.CORRECT
+    start: Fraction | None = None
+    end: Fraction | None = None
+    rate: Fraction | None = None
+    encoding: Encoding = field(default_factory=Encoding)
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.render_factor < 1:
+            raise ReelError("A render factor below 1 leaves the colouriser nothing to see.", "Give 16 to 45.")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run will do, known before any network is loaded.
+
+    Attributes:
+        input, output: Paths.
+        before, after: The film as it is, and as it will be.
+        steps: Each network with its exported files and the film after it.
+    """
+
+    input: Path
+    output: Path
+    before: Format
+    after: Format
+    steps: tuple[Step, ...]
+
+    @property
+    def rehearsal(self) -> tuple[str, ...]:
+        """Names of the networks that would run on random weights."""
+        return tuple(step.network.name for step in self.steps if step.artifact.card.rehearsal)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One network of a plan."""
+
+    network: Network
+    artifact: Artifact
+    after: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run came to."""
+
+    output: Path
+    format: Format
+    frames: int
+    seconds: float
+
+
+def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
+    """Look at the film and the store, and say what a run would do.
+
+    Raises:
+        ReelError: A network is unknown, or the film is too small for it.
+        InputError: The film cannot be read.
+        StoreError: A network has not been exported.
+    """
+    networks = [network_named(name) for name in settings.order]
+    with _opened(source, settings) as film:
+        before = film.format
+    steps: list[Step] = []
+    after = before
+    for network in networks:
+        if network.kind is Kind.INTERPOLATE and before.still:
+            _log.warning("%s is left out: there is nothing to interpolate in a single picture.", network.name)
+            continue
+        after = _format_after(network, after, settings)
+        steps.append(Step(network, store.find(network), after))
+    return Plan(source, output, before, after, tuple(steps))
+
+
+def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress | None = None) -> Summary:
+    """Carry out a plan.
+
+    Raises:
+        ReelError: Whatever went wrong, with its remedy; nothing is left where the output would be.
+    """
+    began = time.monotonic()
+    written = 0
+    with ExitStack() as stack:
+        loaded = [
+            stack.enter_context(LoadedNetwork(step.network, step.artifact, backend)) for step in plan.steps
+        ]
+        source = stack.enter_context(_opened(plan.input, settings))
+        sink = stack.enter_context(
+            open_sink(
+                plan.output,
+                plan.after,
+                encoding=settings.encoding,
+                tracks_of=plan.input if source.has_tracks else None,
+                start=settings.start,
+                end=settings.end,
+                overwrite=settings.overwrite,
+                note=_note(plan),
+            )
+        )
+        stages = [_stage(network, settings) for network in loaded]
+        if settings.parity is Parity.CORRECT and stages:
+            stages.insert(0, mark_cuts)
+        frames = prefetch(_chained(prefetch(source.frames(), _AHEAD), stages), _AHEAD)
+        with closing(frames):
+            for frame in frames:
+                sink.write(frame)
+                written += 1
+                if progress:
+                    progress(written, plan.after.frames)
+    return Summary(plan.output, plan.after, written, time.monotonic() - began)
+
+
+def _opened(path: Path, settings: Settings) -> Source:
+    return open_source(path, start=settings.start, end=settings.end, rate=settings.rate)
+
+
+def _chained(frames: Iterator[Frame], stages: Sequence[Stage]) -> Iterator[Frame]:
+    """Run the frames through the stages; closing the result closes every part of the chain."""
+    with ExitStack() as parts:
+        for stage in (iter, *stages):
+            frames = stage(frames)
+            close = getattr(frames, "close", None)
+            if close:
+                parts.callback(close)
+        yield from frames
+
+
+def _format_after(network: Network, film: Format, settings: Settings) -> Format:
+    if network.kind is Kind.INTERPOLATE:
+        return settings.cadence.output_format(film)
+    return replace(film, width=film.width * network.scale, height=film.height * network.scale)
+
+
+def _stage(network: LoadedNetwork, settings: Settings) -> Stage:
+    match network.network.kind:
+        case Kind.INTERPOLATE:
+            return Interpolate(
+                network,
+                settings.cadence,
+                remove_duplicates=settings.remove_duplicates,
+                parity=settings.parity,
+            )
+        case Kind.COLOURISE:
+            return Colourise(network, render_factor=settings.render_factor, parity=settings.parity)
+        case Kind.UPSCALE:
+            return Upscale(network, parity=settings.parity)
+
+
+def _note(plan: Plan) -> str | None:
+    if not plan.rehearsal:
+        return None
+    return f"reel rehearsal: {', '.join(plan.rehearsal)} ran on random weights"

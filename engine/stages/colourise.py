@@ -1,0 +1,70 @@
+"""DeOldify: every frame by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from ...models.deoldify import MEAN, RENDER_BASE, RENDER_FACTOR, STD
+from ..backend import LoadedNetwork
+from ..frame import Frame, Pixels
+from ..luma import grey_bytes, luma, with_chroma, with_chroma_bytes
+from ..parity import Parity, from_bytes, to_bytes
+from ..resample import resize, resize_bytes
+
+# float64, as in PaddleGAN's predictor, whose float32 pictures are divided in place by float64 constants
+_MEAN = np.array(MEAN).reshape(1, 3, 1, 1)
+_STD = np.array(STD).reshape(1, 3, 1, 1)
+
+
+class Colourise:
+    """Give every frame the chroma that the network sees in it, and leave its luma alone.
+
+    The network looks at a grey square of ``render_factor * 16`` pixels a side. Source: PaddleGAN,
+    ``ppgan/apps/deoldify_predictor.py``, 2.1.0.
+
+    Args:
+        network: A loaded colouriser.
+        render_factor: 1 or more; larger sees more detail, smaller gives bolder colour.
+        parity: See ``engine.parity``.
+    """
+
+    def __init__(
+        self,
+        network: LoadedNetwork,
+        *,
+        render_factor: int = RENDER_FACTOR,
+        parity: Parity = Parity.CORRECT,
+    ) -> None:
+        self._network = network
+        self._side = render_factor * RENDER_BASE
+        self._colourised = self._as_paddlegan if parity is Parity.PPGAN else self._correctly
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            yield replace(frame, pixels=self._colourised(frame.pixels))
+
+    def _correctly(self, pixels: Pixels) -> Pixels:
+        grey = luma(pixels)
+        small = np.repeat(resize(grey, self._side, self._side), 3, axis=1)
+        coloured = self._denormalised(*self._network.run("colour", picture=_normalised(small)))
+        return with_chroma(grey, resize(np.clip(coloured, 0.0, 1.0), *pixels.shape[2:]))
+
+    def _as_paddlegan(self, pixels: Pixels) -> Pixels:
+        grey = grey_bytes(to_bytes(pixels))
+        small = np.repeat(resize_bytes(grey, self._side, self._side), 3, axis=1)
+        coloured = self._denormalised(*self._network.run("colour", picture=_normalised(from_bytes(small))))
+        truncated = np.clip(coloured * np.float32(255.0), 0, 255).astype(np.uint8)
+        return from_bytes(with_chroma_bytes(grey, resize_bytes(truncated, *pixels.shape[2:])))
+
+    @staticmethod
+    def _denormalised(coloured: Pixels) -> Pixels:
+        scaled = (coloured * _STD).astype(np.float32)
+        return (scaled + _MEAN).astype(np.float32)
+
+
+def _normalised(picture: Pixels) -> Pixels:
+    centred = (picture - _MEAN).astype(np.float32)
+    return (centred / _STD).astype(np.float32)

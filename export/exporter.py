@@ -1,0 +1,211 @@
+"""Export one network: find its weights, convert and check in a process of its own, put it into the store."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .. import errors
+from ..errors import ExportError, ReelError, WeightsError
+from ..models.spec import Network
+from ..models.store import (
+    EXPORT_REVISION,
+    Artifact,
+    Card,
+    GraphFile,
+    Parity,
+    Store,
+    artifact_key,
+    file_digest,
+)
+from .download import fetch
+from .worker import REQUEST, RESULT, Request
+
+LIBRARIES = ("paddlepaddle", "paddle2onnx", "onnx", "onnxruntime")
+
+Step = Callable[[str], None]
+"""Called with a few words on what comes next."""
+
+Download = Callable[[int, int | None], None]
+"""Called with the bytes received so far and the total, None where unknown."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where the weights of an export come from: a file or folder, or None for rehearsal weights."""
+
+    path: Path | None
+    sha256: str
+
+    @property
+    def label(self) -> str:
+        return "rehearsal" if self.path is None else self.path.name
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export came to: the artifact, and whether it was there already."""
+
+    artifact: Artifact
+    fresh: bool
+
+
+def rehearsal() -> Weights:
+    """Return seeded weights for any network; they depend on the exporter's revision alone."""
+    return Weights(None, hashlib.sha256(f"rehearsal {EXPORT_REVISION}".encode()).hexdigest())
+
+
+def given_weights(network: Network, path: Path) -> Weights:
+    """Return the weights of a network in a file, or in a folder that holds files for several.
+
+    In a folder the official file name or ``<network>.npz`` is looked for; for DAIN also its unpacked
+    program.
+
+    Raises:
+        WeightsError: There is no such file, or the folder holds nothing for this network.
+    """
+    if not path.exists():
+        raise WeightsError(f"There is no file {path}.", "Check what is given to --weights.")
+    if path.is_dir():
+        names = [f"{network.name}.npz", *(source.filename for source in network.weights)]
+        found = [path / name for name in names if (path / name).exists()]
+        programs = [
+            f for f in (path, *path.glob("*/")) if (f / "model").is_file() or (f / "__model__").is_file()
+        ]
+        if not found and network.name == "dain":
+            found = programs
+        if not found:
+            raise WeightsError(
+                f"{path} holds no weights for {network.name}.", f"Put {' or '.join(names)} there."
+            )
+        path = found[0]
+    return Weights(path.resolve(), _digest(path))
+
+
+def official_weights(network: Network, store: Store, progress: Download | None = None) -> Weights:
+    """Return the official weights, downloaded into the store on their first use.
+
+    Raises:
+        WeightsError: No source can be reached, or a file is not what it should be.
+    """
+    if not network.weights:
+        raise WeightsError(f"{network.name} has no official weights.", "Give a file with --weights.")
+    folder = store.folder / "weights"
+    for position, source in enumerate(network.weights, start=1):
+        try:
+            path = fetch(source, folder, progress=progress)
+            return Weights(path, _digest(path))
+        except WeightsError as error:
+            if position == len(network.weights):
+                raise
+            _log.warning("%s Trying the next source.", error.message)
+    raise AssertionError("unreachable")
+
+
+def export(network: Network, weights: Weights, store: Store, *, step: Step | None = None) -> Exported:
+    """Export a network into the store, unless exactly this is there already and undamaged.
+
+    Args:
+        step: Told what comes next, for a display.
+
+    Raises:
+        WeightsError: The weights do not fit the network.
+        ExportError: The conversion failed, or a graph differs from Paddle. Nothing is stored then.
+        StoreError: The store cannot be written.
+    """
+    versions = library_versions()
+    key = artifact_key(network.name, "fp32", weights.sha256, versions)
+    for artifact in store.artifacts(network):
+        if artifact.card.key == key and store.damage(artifact) is None:
+            return Exported(artifact, fresh=False)
+    with store.writing() as scratch:
+        try:
+            result = _run_worker(network, weights, scratch, step)
+            (finished := scratch / "artifact").mkdir()
+            graphs: dict[str, GraphFile] = {}
+            for graph in network.graphs:
+                target = (scratch / f"{graph.name}.onnx").rename(finished / f"{graph.name}.onnx")
+                graphs[graph.name] = GraphFile(target.name, target.stat().st_size, file_digest(target))
+            card = Card(
+                network=network.name,
+                precision="fp32",
+                revision=EXPORT_REVISION,
+                weights=weights.label,
+                weights_sha256=weights.sha256,
+                rehearsal=weights.path is None,
+                versions=versions,
+                created=datetime.now(UTC).isoformat(timespec="microseconds"),
+                graphs=graphs,
+                parity=result,
+            )
+            return Exported(store.keep(finished, card), fresh=True)
+        except OSError as error:
+            raise ExportError(
+                f"The export of {network.name} could not be written: {error.strerror or error}.",
+                "Free some space, or choose another folder with --store.",
+            ) from error
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of the libraries that make the graphs.
+
+    Raises:
+        ExportError: One of them is not installed.
+    """
+    versions: dict[str, str] = {}
+    for library in LIBRARIES:
+        try:
+            versions[library] = importlib.metadata.version(library)
+        except importlib.metadata.PackageNotFoundError as error:
+            raise ExportError(
+                f"{library}, which exporting needs, is not installed.",
+                "Install with `pip install --no-deps --require-hashes -r requirements/export.txt`.",
+            ) from error
+    return versions
+
+
+def _digest(path: Path) -> str:
+    if path.is_dir():  # an unpacked program
+        files = sorted(file for file in path.iterdir() if file.is_file())
+        facts = [(file.name, file_digest(file)) for file in files]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return file_digest(path)
+
+
+def _run_worker(network: Network, weights: Weights, folder: Path, step: Step | None) -> tuple[Parity, ...]:
+    request = Request(network.name, None if weights.path is None else str(weights.path))
+    (folder / REQUEST).write_text(json.dumps(asdict(request)))
+    command = [sys.executable, "-m", "reel.export.worker", str(folder / REQUEST)]
+    log = folder / "worker.log"
+    with log.open("w") as stderr:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        try:
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.startswith('{"step"') and step:
+                    step(json.loads(line)["step"])
+            process.wait()
+        finally:
+            process.kill()
+            process.wait()
+    if not (folder / RESULT).is_file():
+        tail = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
+        raise ExportError(
+            f"The export of {network.name} ended early (exit status {process.returncode}): {tail[-600:]}",
+            "Check memory and disk space, and that the versions of requirements/export.txt are installed.",
+        )
+    result = json.loads((folder / RESULT).read_text())
+    if "error" in result:
+        kind: type[ReelError] = getattr(errors, result["error"])
+        raise kind(result["message"], result["remedy"])
+    return tuple(Parity(**figures) for figures in result["parity"])

@@ -1,0 +1,103 @@
+"""One network in a process of its own: Paddle network -> ONNX files, compared.
+
+``python -m reel.export.worker REQUEST.json`` writes the graphs beside the request and ``result.json`` last.
+A process of its own because the converter may call exit() and because Paddle keeps its memory.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ReelError
+from ..models.manifest import network_named
+from ..models.spec import Network
+from .check import check_interpolation, compare, graphs_in
+from .networks import recipe_for
+from .onnx_from_paddle import onnx_from_paddle
+from .recipe import Recipe
+from .rehearsal import rehearsal_weights
+from .weights import holds_program, read_weights
+
+REQUEST, RESULT = "request.json", "result.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the worker is asked for; ``weights`` is a path, or None for rehearsal weights."""
+
+    network: str
+    weights: str | None
+
+
+def export_here(request: Request, folder: Path) -> dict[str, object]:
+    """Write ``<graph>.onnx`` for each graph of the network into the folder and return the result's fields.
+
+    Raises:
+        ReelError: The weights do not fit, or a graph differs from Paddle.
+    """
+    network = network_named(request.network)
+    _step("building the network in Paddle")
+    recipe = recipe_for(network.name)
+    _step("loading the weights")
+    recipe.load(weights_for(network, recipe, None if request.weights is None else Path(request.weights)))
+    _step("running it in Paddle")
+    examples = [recipe.example(height, width) for height, width in network.check_sizes]
+    references = [(example, recipe.paddle_output(example)) for example in examples]
+    traced = recipe.traced()
+    for graph in network.graphs:
+        _step(f"converting {graph.name}")
+        onnx_from_paddle(traced[graph.name], graph, folder / f"{graph.name}.onnx")
+    _step("comparing with Paddle")
+    measured = compare(network, recipe, graphs_in(folder), references)
+    return {"parity": [asdict(figures) for figures in measured]}
+
+
+def weights_for(network: Network, recipe: Recipe, path: Path | None) -> dict[str, NDArray[np.float32]]:
+    """Return weights that fit the network, from a file of any kind it may come in.
+
+    Raises:
+        WeightsError: The file is missing, damaged, hostile, or of another network.
+    """
+    layout = recipe.layout()
+    if path is None:
+        return rehearsal_weights(network, layout)
+    weights = read_weights(path, expected=layout, key=network.weights_key)
+    if holds_program(path):
+        recipe.load(weights)
+        check_interpolation(recipe.paddle_output)
+    return weights
+
+
+def _step(text: str) -> None:
+    """Tell the parent process what comes next, a line of JSON each."""
+    sys.stdout.write(json.dumps({"step": text}) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    request_file = Path(sys.argv[1])
+    folder = request_file.parent
+    warnings.simplefilter("ignore")  # Paddle and the converter warn of themselves; the parent keeps a log
+    try:
+        result = export_here(Request(**json.loads(request_file.read_text())), folder)
+    except ReelError as error:
+        result = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
+    except OSError as error:
+        result = {
+            "error": "ExportError",
+            "message": f"The export could not write to the store: {error.strerror or error}.",
+            "remedy": "Free some space, or choose another folder with --store.",
+        }
+    (folder / RESULT).write_text(json.dumps(result))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
