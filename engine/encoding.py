@@ -90,7 +90,13 @@ def choose(encoding: Encoding, container: OutputContainer, film: Format) -> Choi
     )
     if layout_of(planar_format(pix_fmt)).kind == "rgb":
         colour = replace(colour, matrix=0, full_range=True)
-    return Choice(codec, pix_fmt, _options(encoding, codec), colour, _time_base(container, codec, film))
+    return Choice(
+        codec,
+        pix_fmt,
+        _options(encoding, codec, container.format.name),
+        colour,
+        _time_base(container, codec, film),
+    )
 
 
 _COMMON = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1", "prores_ks", "h264_nvenc", "hevc_nvenc")
@@ -136,7 +142,7 @@ def _pixel_format(encoding: Encoding, codec: Codec, film: Format) -> str:
     return wanted
 
 
-def _options(encoding: Encoding, codec: Codec) -> dict[str, str]:
+def _options(encoding: Encoding, codec: Codec, container: str) -> dict[str, str]:
     context = VideoCodecContext.create(codec, "w")
     known = {option.name for option in context.supported_options.private}
     options: dict[str, str] = {}
@@ -149,6 +155,8 @@ def _options(encoding: Encoding, codec: Codec) -> dict[str, str]:
             )
     if codec.name == "libvpx-vp9":
         options |= {"b": "0", "row-mt": "1"}  # without b=0 the default bit rate caps the quality
+    if container == "avi":  # It keeps no times to put B-frames in order by.
+        options["bf"] = "0"
     if codec.name == "libx265":
         options["x265-params"] = "log-level=error"  # it writes to standard error by itself
     return options

@@ -93,9 +93,7 @@ class FilmSink:
 
     def _finish(self) -> None:
         if self._last is None:
-            raise OutputError(
-                f"Not one frame was made for {self.path}.", "Check --start, --end and the input."
-            )
+            raise OutputError(f"No frame was made for {self.path}.", "Check --start, --end and the input.")
         with reported(self.path):
             self._mux(self._stream.encode(None))
             if self._tracks is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -104,9 +105,12 @@ def origin_of(container: InputContainer) -> Fraction:
 
 
 def check_within(path: Path, length: Fraction, start: Fraction | None, end: Fraction | None) -> None:
-    """Refuse a range that goes beyond the film, with an InputError; all in seconds."""
-    for option, value in (("--start", start), ("--end", end)):
-        if value is not None and value > length:
+    """Refuse a range that goes beyond the film, with an InputError; all in seconds.
+
+    An end may round the length up, as players show it.
+    """
+    for option, value, most in (("--start", start, length), ("--end", end, math.ceil(length))):
+        if value is not None and value > most:
             raise InputError(
                 f"{option} {float(value):g} lies beyond {path}, which lasts {float(length):.6g} seconds.",
                 f"Give {option} in seconds from the beginning.",
@@ -143,7 +147,9 @@ def scan(path: Path) -> Scan:
         hints = [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
         if len(shown) < count // 2 or not stream.time_base:
             return _counted(count, hints)
-        timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)])
+        # AVI has an order and no times; libav then counts the delay of the decoder as time.
+        late = min(shown) - (stream.start_time or 0) if container.format.name == "avi" else 0
+        timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)], late=late)
         return Scan(timing, tuple(sorted(shown)), tuple(sorted(keys, key=lambda key: key.shown)))
 
 

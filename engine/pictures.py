@@ -83,9 +83,22 @@ class Turn:
     down: bool = False
 
 
+_TURNS = {  # by the angle, against the clock
+    90: Turn(transpose=True, down=True),
+    180: Turn(across=True, down=True),
+    270: Turn(transpose=True, across=True),
+}
+
+
 def turn_of(picture: VideoFrame) -> Turn:
     """Return what the display matrix of a picture asks for; angles off the square are ignored."""
-    if "DISPLAYMATRIX" not in picture.side_data:
+    try:
+        found = "DISPLAYMATRIX" in picture.side_data
+    except ValueError:
+        # PyAV 18.1 does not know the side data in which libav 8 keeps EXIF, and then gives none of it.
+        # What is left tells the angle and hides a mirror, which cameras do not ask for.
+        return _TURNS.get(picture.rotation % 360, Turn())
+    if not found:
         return Turn()
     data = bytes(picture.side_data["DISPLAYMATRIX"])
     # A point (x, y), y downwards, goes to (a x + c y, b x + d y).
