@@ -12,7 +12,7 @@ from paddle import nn
 
 from .dain import FLOW_UNIT, FlowBothWays, ResidualBlock
 from .depth_projection import project
-from .kernel_warp import warp
+from .kernel_warp import taps, warp
 from .megadepth import MegaDepth, named_depth_weights
 from .pwc import FlowEstimator, PyramidFeatures
 
@@ -51,7 +51,7 @@ class ContextFeatures(nn.Layer):
 class Features(nn.Layer):
     """What belongs to one frame.
 
-    Frame [1, 3, H, W], RGB in [0, 1], H and W multiples of 64 -> the context [1, H, W, 196], channels last
+    Frame [1, 3, H, W], RGB in [0, 1], H and W multiples of 64 -> the context [H, W, 196], channels last
     (frame, features, log depth); the log depth [1, 1, H, W]; flow features at H/4 to H/64, five maps.
     """
 
@@ -62,7 +62,7 @@ class Features(nn.Layer):
     def forward(self, frame):
         log_depth = self.depth(frame)
         context = paddle.concat([frame, *self.context(frame), log_depth], axis=1)
-        return context.transpose([0, 2, 3, 1]), log_depth, *self.pyramid(frame)
+        return context.squeeze(0).transpose([1, 2, 0]), log_depth, *self.pyramid(frame)
 
 
 class Kernels(nn.Layer):
@@ -129,7 +129,7 @@ class Rectifier(nn.Layer):
 class Synthesis(nn.Layer):
     """What belongs to one time [1] in (0, 1) between frames a and b -> the frame [1, 3, H, W], not clipped.
 
-    Contexts [1, H, W, 196], log depths [1, 1, H, W], kernels [1, 16, H, W] and flows [1, 2, H/4, W/4]
+    Contexts [H, W, 196], log depths [1, 1, H, W], kernels [1, 16, H, W] and flows [1, 2, H/4, W/4]
     (twentieths of a pixel, from the one frame to the other) of both frames.
     """
 
@@ -146,11 +146,11 @@ class Synthesis(nn.Layer):
     def forward(self, context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b, t):
         t = t.reshape([1, 1, 1, 1])
         flow, _ = self.motion(depth_a, depth_b, flow_ab, flow_ba, t)
-        # The context begins with the frame itself.
-        warped = warp(context_a, flow[0:1], kernel_a)
-        frame_a, parts = warped[:, 0:3], self.rectifier.part(warped, Rectifier.CONTEXT_A)
-        warped = warp(context_b, flow[1:2], kernel_b)
-        frame_b, parts = warped[:, 0:3], parts + self.rectifier.part(warped, Rectifier.CONTEXT_B)
+        # The context begins with the frame itself. Warped on its own it keeps no more than itself alive.
+        read_a, read_b = taps(flow[0:1], kernel_a), taps(flow[1:2], kernel_b)
+        frame_a, frame_b = warp(context_a[:, :, 0:3], *read_a), warp(context_b[:, :, 0:3], *read_b)
+        parts = self.rectifier.part(warp(context_a, *read_a), Rectifier.CONTEXT_A)
+        parts = parts + self.rectifier.part(warp(context_b, *read_b), Rectifier.CONTEXT_B)
         blend = frame_a * (1.0 - t) + frame_b * t
         rest = paddle.concat([blend, frame_a, frame_b, flow[0:1], flow[1:2], kernel_a, kernel_b], axis=1)
         return blend + self.rectifier(parts + self.rectifier.part(rest, Rectifier.REST))
