@@ -181,11 +181,14 @@ class Film:
         self, packets: Iterator[Packet[VideoStream]] | None = None, after: Fraction | None = None
     ) -> Iterator[_Timed]:
         """Give the decoded pictures with strictly rising times on the film's own clock."""
-        timing = self._scan.timing
+        timing, stamps = self._scan.timing, self._scan.stamps
         last: Fraction | None = None
-        for picture in self._decoded(packets):
-            if picture.pts is not None and self._scan.keys:
-                time = timing.time_of(picture.pts)
+        for place, picture in enumerate(self._decoded(packets)):
+            stamp = picture.pts
+            if self._scan.in_order:
+                stamp = stamps[place] if place < len(stamps) else None
+            if stamp is not None:
+                time = timing.time_of(stamp)
             else:
                 time = timing.first if last is None else last + self._step
             if last is not None and time <= last:

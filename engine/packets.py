@@ -41,11 +41,14 @@ class Scan:
         timing: When they are shown.
         stamps: Their time stamps as ``timing.time_of`` takes them, rising.
         keys: Where decoding can begin, in the order they are shown.
+        in_order: Whether the film has an order and no times of its own, so that the n-th picture
+            decoded is shown at the n-th time stamp.
     """
 
     timing: Timing
     stamps: tuple[int, ...]
     keys: tuple[Key, ...]
+    in_order: bool = False
 
 
 def open_container(path: Path) -> InputContainer:
@@ -126,6 +129,8 @@ def scan(path: Path) -> Scan:
     with open_container(path) as container:
         stream = main_video(container, path)
         _skip_others(container, stream)
+        # AVI counts packets in the order of decoding; what libav makes of that for B-frames is no time.
+        in_order = container.format.name == "avi"
         shown: dict[int, int] = {}
         keys: list[Key] = []
         count = 0
@@ -134,7 +139,7 @@ def scan(path: Path) -> Scan:
                 if not packet.size or packet.is_discard or _is_hidden(packet, stream.codec_context.name):
                     continue
                 count += 1
-                stamp = packet.pts if packet.pts is not None else packet.dts
+                stamp = packet.dts if packet.pts is None or in_order else packet.pts
                 if stamp is None:
                     continue
                 shown[stamp] = packet.duration or 0
@@ -147,9 +152,9 @@ def scan(path: Path) -> Scan:
         hints = [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
         if len(shown) < count // 2 or not stream.time_base:
             return _counted(count, hints)
-        # AVI has an order and no times; libav then counts the delay of the decoder as time.
-        late = min(shown) - (stream.start_time or 0) if container.format.name == "avi" else 0
-        timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)], late=late)
+        timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)])
+        if in_order:
+            return Scan(timing, tuple(sorted(shown)), (), in_order=True)
         return Scan(timing, tuple(sorted(shown)), tuple(sorted(keys, key=lambda key: key.shown)))
 
 
@@ -157,7 +162,7 @@ def _counted(count: int, hints: Iterable[Fraction]) -> Scan:
     """Return the scan of a bare stream, which has an order but no time stamps."""
     step = 1 / next(iter(hints), Fraction(25))
     timing = timing_from_stamps(range(count), step, [1 / step], 1)
-    return Scan(timing, tuple(range(count)), ())
+    return Scan(timing, tuple(range(count)), (), in_order=True)
 
 
 def _skip_others(container: InputContainer, stream: VideoStream) -> None:

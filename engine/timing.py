@@ -31,7 +31,6 @@ class Timing:
             the frames keep to no such grid and their time stamps are taken as they are.
         rate: Frames per second where every place of the grid holds one frame, else None.
         frames: How many frames there are.
-        late: Ticks by which every time stamp is too late.
     """
 
     first: Fraction
@@ -40,11 +39,10 @@ class Timing:
     step: Fraction | None
     rate: Fraction | None
     frames: int
-    late: int = 0
 
     def time_of(self, stamp: int) -> Fraction:
         """Return the time of a frame, in seconds on the clock of the container."""
-        time = (stamp - self.late) * self.tick
+        time = stamp * self.tick
         if self.step is None:
             return time
         return self.first + round((time - self.first) / self.step) * self.step
@@ -54,9 +52,7 @@ class Timing:
         return common_unit(self.step or self.tick, self.first - origin)
 
 
-def timing_from_stamps(
-    stamps: Iterable[int], tick: Fraction, hints: Iterable[Fraction], last: int, *, late: int = 0
-) -> Timing:
+def timing_from_stamps(stamps: Iterable[int], tick: Fraction, hints: Iterable[Fraction], last: int) -> Timing:
     """Find the rate of a film from the time stamps of its packets.
 
     Containers round: Matroska to a millisecond, AVI to a frame. A rate is accepted where every
@@ -67,18 +63,17 @@ def timing_from_stamps(
         tick: Seconds.
         hints: Rates that the container states, best first.
         last: Duration of the last frame in ticks, 0 where it is not stated.
-        late: Ticks to take off every time stamp.
     """
-    ordered = np.unique(np.fromiter(stamps, np.int64)) - late
+    ordered = np.unique(np.fromiter(stamps, np.int64))
     first = int(ordered[0]) * tick
     step, places = _find_grid(ordered - ordered[0], tick, tuple(hints))
     if step is None or places is None:
         held = last or (int(ordered[-1] - ordered[-2]) if len(ordered) > 1 else 0)
         end = (int(ordered[-1]) + held) * tick
-        return Timing(first, end, tick, None, None, len(ordered), late)
+        return Timing(first, end, tick, None, None, len(ordered))
     constant = bool(places[-1] == len(places) - 1)
     end = first + (int(places[-1]) + 1) * step
-    return Timing(first, end, tick, step, 1 / step if constant else None, len(places), late)
+    return Timing(first, end, tick, step, 1 / step if constant else None, len(places))
 
 
 def _find_grid(

@@ -99,7 +99,8 @@ def test_closing_stops_a_producer_that_waits_for_room() -> None:
         finally:
             closed.set()
 
-    ahead = prefetch(items(), 2)
+    held = items()  # so that it is not closed for want of anybody who knows it
+    ahead = prefetch(held, 2)
     next(ahead)
     time.sleep(0.05)
     within(PROMPT, ahead.close)

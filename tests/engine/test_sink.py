@@ -104,6 +104,14 @@ def test_rate_count_and_length_come_back_exactly(tmp_path: Path, suffix: str, ra
             assert container.streams.video[0].duration * container.streams.video[0].time_base == 25 / rate
 
 
+def test_avi_keeps_the_order_of_its_frames(make_film, drifting, planes_of, tmp_path: Path) -> None:
+    given = make_film("given.mp4", drifting(12))
+    copy(given, tmp_path / "a.avi", encoding=Encoding(crf=0))
+    for original, result in zip(planes_of(given), planes_of(tmp_path / "a.avi"), strict=True):
+        np.testing.assert_array_equal(original[0], result[0])
+    assert [time for time, _ in times_of(tmp_path / "a.avi")] == [Fraction(n, 25) for n in range(12)]
+
+
 def test_a_doubled_rate_reads_back_as_twice_the_rate(make_film, drifting, tmp_path: Path) -> None:
     given = make_film("given.mp4", drifting(10), rate=Fraction(30000, 1001))
     step = Fraction(1001, 60000)

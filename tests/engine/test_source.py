@@ -1,6 +1,7 @@
 """Films read: pixels, times, ranges, turns and errors."""
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -70,6 +71,26 @@ def test_every_range_gives_the_frames_of_the_whole_film_within_it(
         assert [frame.time for frame in part] == [frame.time - begin for frame in expected]
         for frame, original in zip(part, expected, strict=True):
             np.testing.assert_array_equal(frame.pixels, original.pixels)
+
+
+def test_an_avi_whose_frames_are_coded_out_of_order_loses_none(make_film, drifting) -> None:
+    options = {"qp": "0", "x264-params": "b-adapt=0:bframes=2:keyint=6"}
+    frames = drifting(20)
+    path = make_film("film.avi", frames, options=options, rate=Fraction(24))
+    given = make_film("film.mp4", frames, options=options, rate=Fraction(24))
+    for start in (None, Fraction(5, 24)):
+        read, expected = frames_of(path, start=start), frames_of(given, start=start)
+        assert [frame.time for frame in read] == [frame.time for frame in expected]
+        for frame, original in zip(read, expected, strict=True):
+            np.testing.assert_array_equal(frame.pixels, original.pixels)
+
+
+def test_a_seek_that_leads_elsewhere_is_noticed(make_film, drifting) -> None:
+    path = make_film("film.mp4", drifting(24), options={"qp": "0", "g": "6", "bf": "0"})
+    with Film(path) as film:
+        for key in film._scan.keys:
+            assert film._packets_from(key) is not None
+            assert film._packets_from(replace(key, shown=key.shown + 1)) is None
 
 
 def test_a_range_that_begins_between_frames_keeps_the_wait(make_film, drifting) -> None:
