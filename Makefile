@@ -1,0 +1,46 @@
+# make demo    set up, export on random weights, restore a short clip, print where it is
+# make test    set up, then lint, types and tests
+# make lock    resolve requirements/*.txt anew (needs uv)
+# make clean   remove what these made
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+DEMO := demo
+LOCK := uv --config-file requirements/uv.toml pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --custom-compile-command 'make lock' --constraint requirements/measured.txt
+
+.PHONY: demo test lock clean
+
+# The three networks at full size. What is small is the clip, and the square that DeOldify looks at.
+demo: .venv/export.installed
+	$(BIN)/reel-export --rehearsal --store $(DEMO)/store dain deoldify edvr
+	$(BIN)/python scripts/make_clip.py $(DEMO)/film.mp4
+	$(BIN)/reel-run $(DEMO)/film.mp4 -o "$(CURDIR)/$(DEMO)/film-restored.mp4" --store $(DEMO)/store \
+		--order dain deoldify edvr --render-factor 10 --overwrite
+
+test: .venv/test.installed
+	PYTHON=$(BIN)/python scripts/check
+
+# Every hash is checked and nothing is resolved: pip installs the files named, and no others.
+.venv/%.installed: requirements/%.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --no-deps --require-hashes --requirement $<
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'reel needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+# test.txt is resolved first and constrains the others: one version of everything.
+lock:
+	$(LOCK) --extra export --extra test --output-file requirements/test.txt \
+		pyproject.toml requirements/build.in requirements/export.in requirements/test.in
+	$(LOCK) --constraint requirements/test.txt --extra export --output-file requirements/export.txt \
+		pyproject.toml requirements/build.in requirements/export.in
+	$(LOCK) --constraint requirements/test.txt --output-file requirements/run.txt \
+		pyproject.toml requirements/build.in
+
+clean:
+	rm -rf .venv demo
