@@ -95,6 +95,12 @@ def _add_networks(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--artistic", action="store_true", help="deoldify-artistic instead of deoldify")
     group.add_argument(
+        "--cuts",
+        choices=("auto", "off"),
+        default="auto",
+        help="auto finds cuts and blends nothing across them; off takes the film for one shot",
+    )
+    group.add_argument(
         "--parity",
         choices=("correct", "ppgan"),
         default="correct",
@@ -186,6 +192,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         cadence=cadence,
         render_factor=options.render_factor,
         remove_duplicates=options.remove_duplicates or options.duplicates_option not in (None, "", "False"),
+        cuts=options.cuts == "auto",
         parity=Parity(options.parity),
         start=options.start,
         end=options.end,

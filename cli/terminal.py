@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -27,7 +27,7 @@ class _Messages(logging.Handler):
 
 
 @contextmanager
-def messages() -> Iterator[None]:
+def messages() -> Generator[None]:
     """Show reel's warnings on the terminal while inside."""
     logger = logging.getLogger("reel")
     handler = _Messages(logging.WARNING)

@@ -47,7 +47,8 @@ class Settings:
         cadence: Which frames an interpolator makes.
         render_factor: Detail that the colouriser looks at.
         remove_duplicates: Interpolate over frames that only repeat their neighbour.
-        parity: Correct, or as PaddleGAN to the byte.
+        cuts: Whether to look for cuts, which no network then looks across.
+        parity: Correct, or as PaddleGAN to the byte, which knows no cuts.
         start, end: The part of the film to do, seconds from its beginning; None for all.
         rate: Frames per second of a folder of pictures.
         encoding: Codec, quality, pixel format.
@@ -55,9 +56,10 @@ class Settings:
     """
 
     order: tuple[str, ...] = DEFAULT_ORDER
-    cadence: Cadence = Cadence(factor=Fraction(2))
+    cadence: Cadence = field(default_factory=lambda: Cadence(factor=Fraction(2)))
     render_factor: int = RENDER_FACTOR
     remove_duplicates: bool = False
+    cuts: bool = True
     parity: Parity = Parity.CORRECT
     start: Fraction | None = None
     end: Fraction | None = None
@@ -159,7 +161,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
             )
         )
         stages = [_stage(network, settings) for network in loaded]
-        if settings.parity is Parity.CORRECT and stages:
+        if settings.cuts and settings.parity is Parity.CORRECT and stages:
             stages.insert(0, mark_cuts)
         frames = prefetch(_chained(prefetch(source.frames(), _AHEAD), stages), _AHEAD)
         with closing(frames):

@@ -72,7 +72,9 @@ def _judge(before: deque[_Seen], ahead: deque[_Seen]) -> Frame:
 
 def _is_cut(before: list[_Seen], ahead: list[_Seen]) -> bool:
     change = ahead[0].change
-    if change < _LEAST:
+    # Two frames alone show no leap, and who gives two pictures wants what lies between them.
+    alone = len(before) == len(ahead) == 1
+    if change < _LEAST or alone:
         return False
     around = sorted(seen.change for seen in [*before[-_AROUND:], *ahead[1:]])
     # Not the greatest of them, which may be another cut.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,7 @@ def parity(expected: Array, found: Array, *, height: int, width: int) -> Parity:
 
 
 def compare(
-    network: Network, recipe: Recipe, run: Run, references: list[tuple[Arrays, Array]]
+    network: Network, recipe: Recipe, run: Run, references: Sequence[tuple[Arrays, Array]]
 ) -> tuple[Parity, ...]:
     """Run the graphs on the inputs whose Paddle output is known, and return how far they are from it.
 

@@ -187,17 +187,18 @@ def _run_worker(network: Network, weights: Weights, folder: Path, step: Step | N
     (folder / REQUEST).write_text(json.dumps(asdict(request)))
     command = [sys.executable, "-m", "reel.export.worker", str(folder / REQUEST)]
     log = folder / "worker.log"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+    ):
+        assert process.stdout is not None
         try:
-            assert process.stdout is not None
             for line in process.stdout:
                 if line.startswith('{"step"') and step:
                     step(json.loads(line)["step"])
-            process.wait()
-        finally:
+        except BaseException:
             process.kill()
-            process.wait()
+            raise
     if not (folder / RESULT).is_file():
         tail = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
         raise ExportError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -33,4 +34,6 @@ def ppgan_module(name: str) -> ModuleType:
             module = ModuleType(package)
             module.__path__ = [str(root.joinpath(*package.split(".")[1:]))]
             sys.modules[package] = module
-    return importlib.import_module(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of escape sequences and the like: ppgan 2.1.0 is of 2021
+        return importlib.import_module(name)

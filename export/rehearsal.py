@@ -25,9 +25,10 @@ RELU = 2**0.5  # keeps the variance through a rectifier
 _GAINS: dict[Kind, tuple[tuple[str, float], ...]] = {
     Kind.INTERPOLATE: (
         (r"predict_flow[3456]\.weight$", 0.8),
-        (r"(predict_flow2|dc_conv7|deconv\d)\.weight$", 1.0),
+        (r"(predict_flow2|dc_conv7)\.weight$", 0.15),  # motion of a few pixels
+        (r"deconv\d\.weight$", 1.0),
         (r"upfeat\d\.weight$", 0.5),
-        (r"rectifyNet\.block5\.weight$", 0.1),
+        (r"rectifyNet\.block5\.weight$", 0.02),
         (r"rectifyNet\.block1\.weight$", 1.0),
         (r"rectifyNet\.block[234]\.conv2\.weight$", 0.5),
         (r"", RELU),
@@ -91,10 +92,12 @@ def _singular_vectors(weight: NDArray[np.float32]) -> tuple[NDArray[np.float32],
     """
     matrix = weight.reshape(weight.shape[0], -1)
     left = np.ones(matrix.shape[0], np.float32)
-    right = left @ matrix
+    right = np.ones(matrix.shape[1], np.float32)
     for _ in range(8):
-        right = left @ matrix
-        right /= np.linalg.norm(right)
-        left = matrix @ right
-        left /= np.linalg.norm(left)
+        right = _unit(left @ matrix)
+        left = _unit(matrix @ right)
     return left, right
+
+
+def _unit(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    return (vector / np.linalg.norm(vector)).astype(np.float32)

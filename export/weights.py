@@ -22,7 +22,7 @@ Arrays = Mapping[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[int, ...]]
 
 # BatchNorm's counter of training steps: PyTorch and some Paddle exports carry it, no result uses it.
-# And the weight that spectral normalisation last computed, which some releases of Paddle save beside its source.
+# And the weight that spectral normalisation last computed, saved beside its source by some Paddles.
 _IGNORABLE = (".num_batches_tracked", ".layer.weight")
 _LISTED_MOST = 3  # names listed of each fault
 

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -172,7 +172,7 @@ class Store:
         return None
 
     @contextmanager
-    def writing(self) -> Iterator[Path]:
+    def writing(self) -> Generator[Path]:
         """Give an empty folder inside the store to work in; it is gone afterwards unless it was kept.
 
         Raises:

@@ -1,8 +1,13 @@
 """What tests of several parts share."""
 
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
+from av import CodecContext, VideoFrame
 
 
 @pytest.fixture(scope="session")
@@ -12,3 +17,34 @@ def clips() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs the real clips in {folder}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_pictures() -> Callable[..., None]:
+    """Write pictures [H, W, 3] uint8 as numbered PNG files into a folder."""
+
+    def write(folder: Path, pictures: Sequence[np.ndarray], *, first: int = 1, digits: int = 6) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, picture in enumerate(pictures, start=first):
+            frame = VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+            encoder = CodecContext.create("png", "w")
+            encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "rgb24"
+            encoder.time_base = Fraction(1, 25)
+            (packet,) = encoder.encode(frame)
+            (folder / f"{number:0{digits}d}.png").write_bytes(bytes(packet))
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def read_pictures() -> Callable[[Path | str], list[np.ndarray]]:
+    """Read every PNG file of a folder, in the order of names, as [H, W, 3] uint8."""
+
+    def read(folder: Path | str) -> list[np.ndarray]:
+        pictures: list[np.ndarray] = []
+        for path in sorted(Path(folder).glob("*.png")):
+            with av.open(str(path)) as container:
+                pictures += [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        return pictures
+
+    return read

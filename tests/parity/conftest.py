@@ -1,0 +1,168 @@
+"""Networks exported once for all parity tests, PaddleGAN's own beside them, and a table of what was measured."""
+
+from __future__ import annotations
+
+import os
+import sys
+import types
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from reel.models.manifest import network_named
+from reel.models.spec import Kind, Network
+from reel.models.store import Store
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table printed at the end."""
+
+    what: str
+    size: str
+    maximum: float
+    mean: float
+    relative_l2: float
+    tolerance: str
+
+
+_ROWS: list[Row] = []
+
+
+@pytest.fixture(scope="session")
+def measured() -> Callable[..., Row]:
+    """Compare two arrays, put the figures into the table, and return them."""
+
+    def measure(what: str, size: str, expected: np.ndarray, found: np.ndarray, tolerance: str) -> Row:
+        assert found.shape == expected.shape
+        assert np.isfinite(found).all()
+        difference = np.abs(found.astype(np.float64) - expected)
+        relative = float(np.linalg.norm(difference) / np.linalg.norm(expected.astype(np.float64)))
+        row = Row(what, size, float(difference.max()), float(difference.mean()), relative, tolerance)
+        _ROWS.append(row)
+        return row
+
+    return measure
+
+
+def pytest_terminal_summary(terminalreporter) -> None:
+    if not _ROWS:
+        return
+    terminalreporter.section("parity with Paddle")
+    line = "{:44} {:>10} {:>9} {:>9} {:>9}  {}"
+    terminalreporter.write_line(line.format("what", "size", "max", "mean", "rel. L2", "tolerance"))
+    for row in _ROWS:
+        figures = [f"{value:.1e}" for value in (row.maximum, row.mean, row.relative_l2)]
+        terminalreporter.write_line(line.format(row.what, row.size, *figures, row.tolerance))
+
+
+@pytest.fixture(scope="session")
+def golden() -> Path:
+    """The folder of reference outputs; tests that need it are skipped without it."""
+    folder = Path(__file__).resolve().parents[3] / "shared" / "golden"
+    if not folder.is_dir():
+        pytest.skip(f"needs the reference outputs in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> Store:
+    """A store for the session; ``REEL_TEST_STORE`` names one to keep, for quicker runs while developing."""
+    kept = os.environ.get("REEL_TEST_STORE")
+    return Store(Path(kept) if kept else tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def loaded(store):
+    """Export a network on rehearsal weights and load it on the CPU, each once."""
+    pytest.importorskip("paddle", reason="needs PaddlePaddle, the reference")
+    from reel.engine.backend import LoadedNetwork
+    from reel.engine.backends.cpu import CpuBackend
+    from reel.export import exporter
+
+    networks: dict[str, LoadedNetwork] = {}
+    with ExitStack() as stack:
+
+        def load(name: str) -> LoadedNetwork:
+            if name not in networks:
+                network = network_named(name)
+                artifact = exporter.export(network, exporter.rehearsal(), store).artifact
+                networks[name] = stack.enter_context(LoadedNetwork(network, artifact, CpuBackend()))
+            return networks[name]
+
+        yield load
+
+
+def _paddlegan_network(network: Network):
+    """Build ppgan's own network, unmodified, without reel's recipe for it."""
+    from reel.export.ppgan import ppgan_module
+
+    if network.kind is Kind.UPSCALE:
+        sizes = {"edvr": {"nf": 128, "back_RBs": 40}, "edvr-m": {"nf": 64, "back_RBs": 10}}
+        return ppgan_module("ppgan.models.generators.edvr").EDVRNet(**sizes[network.name])
+    variant = {"deoldify": "stable", "deoldify-artistic": "artistic"}[network.name]
+    return ppgan_module("ppgan.models.generators.deoldify").build_model(variant)
+
+
+@pytest.fixture(scope="session")
+def paddlegan():
+    """Give ppgan's own network with the weights that reel exported, and the file they came from."""
+    paddle = pytest.importorskip("paddle", reason="needs PaddlePaddle, the reference")
+    from reel.export.rehearsal import rehearsal_weights
+
+    last: dict[str, object] = {}  # one at a time: the largest holds a gigabyte
+
+    def build(name: str):
+        if name not in last:
+            last.clear()
+            network = network_named(name)
+            net = _paddlegan_network(network)
+            layout = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+            net.set_state_dict(rehearsal_weights(network, layout))
+            net.eval()
+            last[name] = net
+        return last[name]
+
+    def run(name: str, inputs: np.ndarray) -> np.ndarray:
+        with paddle.no_grad():
+            return build(name)(paddle.to_tensor(inputs)).numpy()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def weight_file(tmp_path_factory):
+    """Save rehearsal weights of a network as PaddleGAN publishes its own: a pickled state dict."""
+    paddle = pytest.importorskip("paddle", reason="needs PaddlePaddle, the reference")
+    from reel.export.rehearsal import rehearsal_weights
+
+    def save(name: str) -> Path:
+        network = network_named(name)
+        net = _paddlegan_network(network)
+        layout = {key: tuple(value.shape) for key, value in net.state_dict().items()}
+        weights = {key: paddle.to_tensor(array) for key, array in rehearsal_weights(network, layout).items()}
+        path = tmp_path_factory.mktemp("weights") / network.weights[0].filename
+        paddle.save({network.weights_key: weights} if network.weights_key else weights, str(path))
+        return path
+
+    return save
+
+
+@pytest.fixture
+def predictor_module(monkeypatch):
+    """Import one of ppgan's predictors, with ffmpeg left out: frames are PNG files already."""
+    for needed in ("cv2", "PIL", "imageio", "tqdm"):
+        pytest.importorskip(needed, reason="needs what PaddleGAN's predictors import")
+    from reel.export.ppgan import ppgan_module
+
+    def load(name: str) -> types.ModuleType:
+        edvr = ppgan_module("ppgan.models.generators.edvr")
+        sys.modules["ppgan.models.generators"].EDVRNet = edvr.EDVRNet
+        module = ppgan_module(f"ppgan.apps.{name}")
+        monkeypatch.setattr(module, "frames2video", lambda *arguments: None)
+        return module
+
+    return load
