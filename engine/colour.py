@@ -91,24 +91,23 @@ def rgb_from_planes(planes: list[Samples], layout: Layout, *, matrix: int, full_
             np.divide(plane, np.float32(2**layout.bits - 1), out=out[0, channel], dtype=np.float32)
         return out
     black, luma_span, grey, chroma_span = _code_range(layout.bits, full_range)
-    luma = planes[0].astype(np.float32)
-    if black:
-        luma -= black
-    luma /= luma_span
     if layout.kind == "grey":
+        luma = (planes[0].astype(np.float32) - black) / luma_span
         out[:] = np.clip(luma, 0, 1, out=luma)
         return out
     red, blue = _LUMA_WEIGHTS[matrix]
     green = 1 - red - blue
     u, v = ((plane.astype(np.float32) - grey) / chroma_span for plane in planes[1:3])
     u, v = (_enlarge(plane, layout, height, width) for plane in (u, v))
-    np.add(luma, v * np.float32(2 * (1 - red)), out=out[0, 0])
-    np.add(luma, u * np.float32(2 * (1 - blue)), out=out[0, 2])
-    u *= np.float32(2 * (1 - blue) * blue / green)
-    v *= np.float32(2 * (1 - red) * red / green)
-    luma -= u
-    np.subtract(luma, v, out=out[0, 1])
-    return np.clip(out, 0, 1, out=out)
+    for rows in _bands(height):
+        luma = (planes[0][rows].astype(np.float32) - black) / luma_span
+        part, pb, pr = out[0, :, rows], u[rows], v[rows]
+        np.add(luma, pr * np.float32(2 * (1 - red)), out=part[0])
+        np.add(luma, pb * np.float32(2 * (1 - blue)), out=part[2])
+        luma -= pb * np.float32(2 * (1 - blue) * blue / green)
+        np.subtract(luma, pr * np.float32(2 * (1 - red) * red / green), out=part[1])
+        np.clip(part, 0, 1, out=part)
+    return out
 
 
 def planes_from_rgb(pixels: Pixels, layout: Layout, *, matrix: int, full_range: bool) -> list[Samples]:
@@ -121,23 +120,39 @@ def planes_from_rgb(pixels: Pixels, layout: Layout, *, matrix: int, full_range: 
     Returns:
         Planes as ``rgb_from_planes`` takes them; chroma has (W + 1) // 2 columns where halved.
     """
-    rgb = np.clip(pixels[0], 0, 1)
+    height, width = pixels.shape[2:]
     top = np.float32(2**layout.bits - 1)
     if layout.kind == "rgb":
-        rgb *= top
-        return list(np.rint(rgb, out=rgb).astype(layout.dtype))
+        return [_quantised(np.clip(channel, 0, 1) * top, layout, top) for channel in pixels[0]]
     black, luma_span, grey, chroma_span = _code_range(layout.bits, full_range)
     red, blue = _LUMA_WEIGHTS[matrix]
-    luma = rgb[0] * np.float32(red)
-    luma += rgb[1] * np.float32(1 - red - blue)
-    luma += rgb[2] * np.float32(blue)
-    chroma: list[Plane] = []
-    if layout.kind == "yuv":
-        u = (rgb[2] - luma) * np.float32(chroma_span / (2 * (1 - blue)))
-        v = (rgb[0] - luma) * np.float32(chroma_span / (2 * (1 - red)))
-        chroma = [_reduce(plane, layout) + grey for plane in (u, v)]
-    planes = [luma * luma_span + black, *chroma]
-    return [np.clip(np.rint(plane), 0, top).astype(layout.dtype) for plane in planes]
+    codes = np.empty((height, width), layout.dtype)
+    u, v = np.empty((2, height, width) if layout.kind == "yuv" else (2, 0, 0), np.float32)
+    for rows in _bands(height):
+        rgb = np.clip(pixels[0, :, rows], 0, 1)
+        luma = rgb[0] * np.float32(red)
+        luma += rgb[1] * np.float32(1 - red - blue)
+        luma += rgb[2] * np.float32(blue)
+        if layout.kind == "yuv":
+            np.multiply(rgb[2] - luma, np.float32(chroma_span / (2 * (1 - blue))), out=u[rows])
+            np.multiply(rgb[0] - luma, np.float32(chroma_span / (2 * (1 - red))), out=v[rows])
+        luma *= luma_span
+        luma += black
+        codes[rows] = _quantised(luma, layout, top)
+    if layout.kind == "grey":
+        return [codes]
+    return [codes, *(_quantised(_reduce(plane, layout) + grey, layout, top) for plane in (u, v))]
+
+
+def _quantised(values: Plane, layout: Layout, top: np.float32) -> Samples:
+    """Round half to even; writes into ``values``."""
+    np.rint(values, out=values)
+    return np.clip(values, 0, top, out=values).astype(layout.dtype)
+
+
+def _bands(height: int) -> list[slice]:
+    """Return slices of rows small enough for a core's cache."""
+    return [slice(top, top + 16) for top in range(0, height, 16)]
 
 
 def _code_range(bits: int, full_range: bool) -> tuple[np.float32, np.float32, np.float32, np.float32]:
@@ -167,7 +182,7 @@ def _reduce(plane: Plane, layout: Layout) -> Plane:
 
 
 def _double_on_even(x: Plane) -> Plane:
-    out = np.empty((x.shape[0], 2 * x.shape[1]), np.float32)
+    out = _doubled_memory(x)
     out[:, 0::2] = x
     out[:, 1:-1:2] = (x[:, :-1] + x[:, 1:]) * np.float32(0.5)
     out[:, -1] = x[:, -1]
@@ -175,12 +190,18 @@ def _double_on_even(x: Plane) -> Plane:
 
 
 def _double_between(x: Plane) -> Plane:
-    out = np.empty((x.shape[0], 2 * x.shape[1]), np.float32)
+    out = _doubled_memory(x)
     near, far = x * np.float32(0.75), x * np.float32(0.25)
     out[:, 2::2] = near[:, 1:] + far[:, :-1]
     out[:, 1:-1:2] = near[:, :-1] + far[:, 1:]
     out[:, 0], out[:, -1] = x[:, 0], x[:, -1]
     return out
+
+
+def _doubled_memory(x: Plane) -> Plane:
+    """Return room for twice the columns, laid out as ``x`` is: a transposed view stays fast."""
+    by_columns = x.flags.f_contiguous and not x.flags.c_contiguous
+    return np.empty((x.shape[0], 2 * x.shape[1]), np.float32, order="F" if by_columns else "C")
 
 
 def _halve_on_even(x: Plane) -> Plane:
