@@ -1,0 +1,73 @@
+"""The whole main job as one function."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from ..errors import ReelError
+from ..models.store import Store
+from .backends.cpu import CpuBackend
+from .cadence import Cadence
+from .naming import chosen_output, default_output
+from .pipeline import Progress, Settings, Summary, plan, run
+
+
+def restore(
+    source: str | PathLike[str],
+    output: str | PathLike[str] | None = None,
+    *,
+    order: tuple[str, ...] | list[str] | None = None,
+    times: Fraction | int | None = None,
+    fps: Fraction | int | None = None,
+    render_factor: int | None = None,
+    start: Fraction | float | None = None,
+    end: Fraction | float | None = None,
+    overwrite: bool | None = None,
+    settings: Settings | None = None,
+    store: Path | None = None,
+    progress: Progress | None = None,
+) -> Summary:
+    """Restore a film, a folder of pictures or a photo, as ``reel-run`` does.
+
+    Args:
+        source: Film, folder, ``frames/%06d.png`` or photo.
+        output: Film, photo, or a folder or ``frames/%06d.png`` for pictures; None: beside the source.
+        order: Networks, first to last; none at all only decodes and encodes.
+        times: How many times as many frames an interpolator makes. Not together with ``fps``.
+        fps: Frames per second that an interpolator makes.
+        render_factor: Detail that the colouriser sees, times 16 pixels.
+        start, end: The part of the film to do, seconds from its beginning.
+        overwrite: Whether an output that is there may be replaced.
+        settings: What else to do, and what holds where the above are None.
+        store: Folder of exported networks; None: ``REEL_STORE``, or the user's cache.
+        progress: Called after each frame with the count so far and the total, None where unknown.
+
+    Raises:
+        ReelError: Whatever went wrong, with its remedy.
+    """
+    if times is not None and fps is not None:
+        raise ReelError("times and fps both say how many frames to make.", "Give one of them.")
+    given: dict[str, Any] = {
+        "order": None if order is None else tuple(order),
+        "cadence": _cadence(times, fps),
+        "render_factor": render_factor,
+        "start": None if start is None else Fraction(start),
+        "end": None if end is None else Fraction(end),
+        "overwrite": overwrite,
+    }
+    chosen = replace(
+        settings or Settings(), **{name: value for name, value in given.items() if value is not None}
+    )
+    film = Path(source)
+    place = default_output(film) if output is None else chosen_output(film, str(output))
+    return run(plan(film, place, chosen, Store(store)), chosen, CpuBackend(), progress=progress)
+
+
+def _cadence(times: Fraction | int | None, fps: Fraction | int | None) -> Cadence | None:
+    if times is not None:
+        return Cadence(factor=Fraction(times))
+    return None if fps is None else Cadence(rate=Fraction(fps))

@@ -1,0 +1,77 @@
+"""The tree is what pyproject.toml says, and imports point down only."""
+
+from __future__ import annotations
+
+import ast
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PARTS = ("cli", "engine", "export", "models")
+MODULES = sorted([*ROOT.glob("*.py"), *(file for part in PARTS for file in (ROOT / part).rglob("*.py"))])
+
+# Who may import what: paths from the root that a module's own path must start with.
+THIRD_PARTIES = {
+    "paddle": ("export/",),
+    "paddle2onnx": ("export/",),
+    "ppgan": ("export/",),
+    "onnx": ("export/",),
+    "onnxruntime": ("engine/backends/", "export/check.py", "export/onnx_from_paddle.py"),
+    "tensorrt": ("engine/backends/",),
+    "cuda": ("engine/backends/",),
+    "av": ("engine/",),
+}
+FORBIDDEN = {
+    "models": {"cli", "engine", "export"},
+    "engine": {"cli", "export"},
+    "export": {"cli", "engine"},
+    "errors.py": {"cli", "engine", "export", "models"},
+}
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(path: Path) -> Iterator[str]:
+    """Yield the absolute name of every module that a file imports, wherever in it."""
+    package = ["reel", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*above, *([node.module] if node.module else [])])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def test_the_packages_that_are_installed_are_those_of_the_tree() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    folders = {module.parent.relative_to(ROOT) for module in MODULES}
+    tree = {".".join(("reel", *folder.parts)) for folder in folders}
+    assert sorted(project["tool"]["setuptools"]["packages"]) == sorted(tree)
+
+
+def test_every_package_has_an_init_file() -> None:
+    assert [named(module.parent) for module in MODULES if not (module.parent / "__init__.py").is_file()] == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_arrows_between_the_parts_point_down(module: Path) -> None:
+    part = module.relative_to(ROOT).parts[0]
+    reached = {name.split(".")[1] for name in imported(module) if name.startswith("reel.")}
+    assert reached & FORBIDDEN.get(part, set()) == set()
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_only_the_modules_meant_to_import_a_heavy_library(module: Path) -> None:
+    libraries = {name.split(".")[0] for name in imported(module)} & THIRD_PARTIES.keys()
+    assert {name for name in libraries if not named(module).startswith(THIRD_PARTIES[name])} == set()
+
+
+def test_the_backends_do_not_import_each_other() -> None:
+    for module in (ROOT / "engine" / "backends").glob("*.py"):
+        assert [name for name in imported(module) if name.startswith("reel.engine.backends.")] == []

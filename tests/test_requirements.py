@@ -1,0 +1,74 @@
+"""The requirements files are whole: pinned, hashed, without what is not needed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+FILES = ("run", "export", "test")
+OLD_PINS = {
+    "easydict",
+    "imageio-ffmpeg",
+    "librosa",
+    "matplotlib",
+    "munch",
+    "natsort",
+    "numba",
+    "opencv-python",
+    "scikit-image",
+    "scipy",
+}
+
+
+def text(name: str) -> str:
+    return (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def pins(name: str) -> set[tuple[str, str]]:
+    return set(re.findall(r"^([a-z0-9.-]+)==(\S+)", text(name), re.MULTILINE))
+
+
+def names(name: str) -> set[str]:
+    return {package for package, _ in pins(name)}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
+    entries = re.sub(r"\\\n", " ", re.sub(r"^ *#.*\n", "", text(name), flags=re.MULTILINE)).splitlines()
+    assert entries
+    for entry in entries:
+        assert re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_no_requirement_names_a_registry(name: str) -> None:
+    assert re.findall(r"https?:|index-url|find-links|file:", text(name)) == []
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_libraries_that_ppgan_pins_are_left_out(name: str) -> None:
+    assert names(name) & OLD_PINS == set()
+
+
+def test_running_needs_no_paddle() -> None:
+    assert {name for name in names("run") if "paddle" in name or name in ("onnx", "ppgan")} == set()
+
+
+def test_the_files_contain_one_another_with_the_same_versions() -> None:
+    assert pins("run") <= pins("export") <= pins("test")
+
+
+def test_every_dependency_of_the_project_is_in_its_file() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+
+    def wanted(requirements: list[str]) -> set[str]:
+        return {re.split(r"[\[<>=;! ]", requirement)[0] for requirement in requirements}
+
+    assert wanted(project["dependencies"]) <= names("run")
+    assert wanted(extras["export"]) | {"ppgan"} <= names("export")
+    assert wanted(extras["test"]) <= names("test")
