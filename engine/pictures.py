@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -93,14 +94,13 @@ _TURNS = {  # by the angle, against the clock
 def turn_of(picture: VideoFrame) -> Turn:
     """Return what the display matrix of a picture asks for; angles off the square are ignored."""
     try:
-        found = "DISPLAYMATRIX" in picture.side_data
+        data = cast("Mapping[str, bytes]", picture.side_data).get("DISPLAYMATRIX")
     except ValueError:
         # PyAV 18.1 does not know the side data in which libav 8 keeps EXIF, and then gives none of it.
         # What is left tells the angle and hides a mirror, which cameras do not ask for.
         return _TURNS.get(picture.rotation % 360, Turn())
-    if not found:
+    if data is None:
         return Turn()
-    data = bytes(picture.side_data["DISPLAYMATRIX"])
     # A point (x, y), y downwards, goes to (a x + c y, b x + d y).
     a, b, _, c, d = (int(x) for x in np.frombuffer(data, np.int32)[:5] // 2**15)
     if (b or c) and (a or d):
