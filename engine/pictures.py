@@ -102,7 +102,7 @@ def turn_of(picture: VideoFrame) -> Turn:
     if data is None:
         return Turn()
     # A point (x, y), y downwards, goes to (a x + c y, b x + d y).
-    a, b, _, c, d = (int(x) for x in np.frombuffer(data, np.int32)[:5] // 2**15)
+    a, b, _, c, d = (round(int(x) / 2**16) for x in np.frombuffer(data, np.int32)[:5])
     if (b or c) and (a or d):
         _log.warning(
             "The film asks to be turned by %d degrees; only right angles are done.", picture.rotation
