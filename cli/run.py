@@ -57,14 +57,15 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
     result.add_argument("--device", choices=("auto", "cpu"), default="auto", help="default: auto")
     result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    _add_networks(result.add_argument_group("networks"))
-    _add_film(result.add_argument_group("film"))
+    _add_networks(result)
+    _add_film(result)
     for name in ("DAIN", "DeOldify", "EDVR", "RealSR", "DeepRemaster"):
         result.add_argument(f"--{name}_weight", dest="weight", help=argparse.SUPPRESS)
     return result
 
 
-def _add_networks(group: argparse._ArgumentGroup) -> None:
+def _add_networks(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("networks")
     group.add_argument(
         "--order",
         "--process_order",
@@ -109,7 +110,8 @@ def _add_networks(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _add_film(group: argparse._ArgumentGroup) -> None:
+def _add_film(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("film")
     group.add_argument("--start", type=seconds, metavar="T", help="from here on: seconds or h:mm:ss")
     group.add_argument("--end", type=seconds, metavar="T", help="up to here")
     group.add_argument("--rate", type=frame_rate, metavar="F", help="of a folder of pictures (default: 24)")

@@ -52,36 +52,31 @@ class Cadence:
 
     def schedule(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Due]]]:
         """Give each frame with what is due from its time until the next one's."""
-        times = self._grid() if self.rate is not None else self._divided()
-        next(times)
-        for index, frame in enumerate(frames):
-            yield frame, times.send((index, frame))
+        return self._grid(frames) if self.rate is not None else self._divided(frames)
 
-    def _divided(self) -> Iterator[list[Due]]:
+    def _divided(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Due]]]:
         assert self.factor is not None
         step = 1 / self.factor
         position = Fraction(0)  # in frames of the film
-        due: list[Due] = []
-        while True:
-            index, frame = yield due
-            due = []
+        for index, frame in enumerate(frames):
+            due: list[Due] = []
             while position < index + 1:
                 time = frame.time + (position - index) * frame.duration
                 due.append(Due(time, step * frame.duration))
                 position += step
+            yield frame, due
 
-    def _grid(self) -> Iterator[list[Due]]:
+    def _grid(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Due]]]:
         assert self.rate is not None
         step = 1 / self.rate
         time: Fraction | None = None
-        due: list[Due] = []
-        while True:
-            _, frame = yield due
-            due = []
+        for frame in frames:
             time = frame.time if time is None else time
+            due: list[Due] = []
             while time < frame.time + frame.duration:
                 due.append(Due(time, step))
                 time += step
+            yield frame, due
 
 
 def _common_measure(a: Fraction, b: Fraction) -> Fraction:

@@ -24,7 +24,8 @@ def with_chroma(grey: Pixels, coloured: Pixels) -> Pixels:
 
     In [0, 1], clipped. Chroma is the difference from luma, so replacing luma is adding a difference.
     """
-    return np.clip(coloured + (grey - luma(coloured)), 0.0, 1.0)
+    merged = np.add(coloured, grey - luma(coloured), dtype=np.float32)
+    return np.clip(merged, 0.0, 1.0)
 
 
 def grey_bytes(pixels: Bytes) -> Bytes:

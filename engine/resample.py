@@ -47,7 +47,8 @@ def resize(pixels: Pixels, height: int, width: int) -> Pixels:
     """Resize [..., H, W] float32 to [..., height, width], without rounding to levels."""
     vertical = _float_weights(pixels.shape[-2], height)
     horizontal = _float_weights(pixels.shape[-1], width)
-    return np.ascontiguousarray(vertical @ (pixels @ horizontal.T))
+    resized: Pixels = np.matmul(vertical, np.matmul(pixels, horizontal.T))
+    return np.ascontiguousarray(resized)
 
 
 def resize_bytes(pixels: Bytes, height: int, width: int) -> Bytes:

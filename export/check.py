@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -31,7 +32,8 @@ def graphs_in(folder: Path) -> Run:
             path = str(folder / f"{graph}.onnx")
             sessions[graph] = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
         wanted = {value.name for value in sessions[graph].get_inputs()}
-        return tuple(sessions[graph].run(None, {n: a for n, a in inputs.items() if n in wanted}))
+        given = {name: array for name, array in inputs.items() if name in wanted}
+        return tuple(cast(list[Array], sessions[graph].run(None, given)))
 
     return run
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, cast
 
 import onnxruntime
 
@@ -13,7 +14,7 @@ from ..frame import Pixels
 class CpuSession:
     """A graph in ONNX Runtime (see ``engine.backend.Session``)."""
 
-    def __init__(self, path: Path, options: onnxruntime.SessionOptions) -> None:
+    def __init__(self, path: Path, options: Any) -> None:
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
@@ -25,7 +26,7 @@ class CpuSession:
 
     def __call__(self, **inputs: Pixels) -> tuple[Pixels, ...]:
         try:
-            return tuple(self._session.run(None, inputs))
+            return tuple(cast(list[Pixels], self._session.run(None, inputs)))
         except Exception as error:
             raise BackendError(
                 f"ONNX Runtime failed: {error}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,8 +103,9 @@ class Interpolate:
 
     def _between(
         self, a: Frame, b: Frame, due: list[Due], seen: _Seen | None
-    ) -> Iterator[Frame]:  # returns what is known of b, for the pair that follows
-        if b.cut or (len(due) == 1 and due[0].time == a.time):
+    ) -> Generator[Frame, None, _Seen | None]:
+        """Give what is due between two neighbours, and return what is known of the second one."""
+        if b.cut or all(wanted.time == a.time for wanted in due):
             yield from _holding(a, due)
             return None
         first = seen if seen is not None and seen.frame is a else self._seen(a)
