@@ -6,12 +6,15 @@ authors (commit 7c727ac), from Paddle's own operators and for any time between t
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
-from .dain import FLOW_UNIT, FlowBothWays, ResidualBlock
+from ..recipe import Traced
+from .dain import FLOW_UNIT, LEVELS, FlowBothWays, ResidualBlock
 from .depth_projection import project
+from .examples import moving_pictures
 from .kernel_warp import taps, warp
 from .megadepth import MegaDepth, named_depth_weights
 from .pwc import FlowEstimator, PyramidFeatures
@@ -137,11 +140,14 @@ class Synthesis(nn.Layer):
         super().__init__()
         self.rectifier = rectifier
 
+    def flow_at(self, flow_ab, flow_ba, t):
+        """Return flows [2, 2, H, W] from a and from b to the time t, pixels."""
+        return enlarge(paddle.concat([FLOW_UNIT * flow_ab * t, FLOW_UNIT * flow_ba * (1.0 - t)], axis=0), 4)
+
     def motion(self, depth_a, depth_b, flow_ab, flow_ba, t):
         """Return flows [2, 2, H, W] from the time t to a and to b, pixels, and their weights."""
-        flow = paddle.concat([FLOW_UNIT * flow_ab * t, FLOW_UNIT * flow_ba * (1.0 - t)], axis=0)
-        log_depth = paddle.concat([depth_a, depth_b], axis=0)
-        return project(enlarge(flow, 4), 1e-6 + paddle.exp(-log_depth))
+        nearness = 1e-6 + paddle.exp(-paddle.concat([depth_a, depth_b], axis=0))
+        return project(self.flow_at(flow_ab, flow_ba, t), nearness)
 
     def forward(self, context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b, t):
         t = t.reshape([1, 1, 1, 1])
@@ -206,7 +212,49 @@ def activated(name):
     return f"{layer}.0.{kind}" if layer.startswith(("conv", "dc_conv")) and layer != "dc_conv7" else name
 
 
-# Entries of the authors' file that take no part: a layer that the flow network never runs, and the
-# counters of training steps.
+# What the authors' file holds and the flow network never runs, beside the counters of training steps.
 UNUSED_WEIGHTS = {"flownets.deconv2.weight": (2, 2, 4, 4), "flownets.deconv2.bias": (2,)}
-COUNTER = ".num_batches_tracked"
+
+
+class DainDepthRecipe:
+    """How reel exports the paper's DAIN (see ``export.recipe.Recipe``)."""
+
+    PER_FRAME = ("context", "depth", *LEVELS)
+
+    def __init__(self):
+        self.net = DainDepth()
+
+    def layout(self):
+        return {name: tuple(parameter.shape) for name, parameter in self.net.named_weights().items()}
+
+    def load(self, weights):
+        for name, parameter in self.net.named_weights().items():
+            parameter.set_value(weights[name])
+
+    def example(self, height, width):
+        a, b = moving_pictures(2, height, width)
+        return {"a": a, "b": b, "t": np.array([0.3], np.float32)}
+
+    def paddle_output(self, example):
+        with paddle.no_grad():
+            return self.net(*(paddle.to_tensor(example[name]) for name in ("a", "b", "t"))).numpy()
+
+    def traced(self):
+        a, b = (tuple(f"{side}_{level}" for level in LEVELS) for side in "ab")
+        between = ("a_context", "b_context", "a_depth", "b_depth", "flow_ab", "flow_ba")
+        return {
+            "features": Traced(self.net.features, ("frame",)),
+            "flow": Traced(self.net.flow, (a, b)),
+            "kernels": Traced(self.net.kernels, ("a", "b")),
+            "synthesis": Traced(self.net.synthesis, (*between, "a_kernel", "b_kernel", "t")),
+        }
+
+    def compose(self, run, example):
+        known = {}
+        for side in "ab":
+            found = run("features", frame=example[side])
+            known |= {f"{side}_{name}": value for name, value in zip(self.PER_FRAME, found, strict=True)}
+        flow = run("flow", **{name: known.pop(name) for name in list(known) if "level" in name})
+        kernel = run("kernels", a=example["a"], b=example["b"])
+        known |= dict(zip(("flow_ab", "flow_ba", "a_kernel", "b_kernel"), (*flow, *kernel), strict=True))
+        return run("synthesis", **known, t=example["t"])[0]

