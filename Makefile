@@ -3,7 +3,10 @@
 # make lock    resolve requirements/*.txt anew (needs uv)
 # make clean   remove what these made
 
-PYTHON ?= python3
+# paddle2onnx 2.1.0 has no builds for later ones. PYTHON=... names another.
+FITS := import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))
+PYTHON ?= $(firstword $(foreach name,python3 python3.12 python3.11,\
+	$(shell $(name) -c '$(FITS)' >/dev/null 2>&1 && echo $(name))))
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 DEMO := demo
@@ -17,7 +20,7 @@ demo: .venv/export.installed
 	$(BIN)/reel-export --rehearsal --store $(DEMO)/store dain deoldify edvr
 	$(BIN)/python scripts/make_clip.py $(DEMO)/film.mp4
 	$(BIN)/reel-run $(DEMO)/film.mp4 -o "$(CURDIR)/$(DEMO)/film-restored.mp4" --store $(DEMO)/store \
-		--order dain deoldify edvr --render-factor 10 --overwrite
+		--order dain deoldify edvr --render-factor 8 --overwrite
 
 test: .venv/test.installed
 	PYTHON=$(BIN)/python scripts/check
@@ -29,9 +32,9 @@ test: .venv/test.installed
 	touch $@
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo 'reel needs Python 3.11 or newer; name one: make PYTHON=python3.12 ...' >&2; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(or $(PYTHON),false) -c '$(FITS)' || { \
+		echo 'Exporting needs Python 3.11 or 3.12. Name one: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 
 # test.txt is resolved first and constrains the others: one version of everything.
 lock:
