@@ -52,6 +52,9 @@ class CpuBackend:
     def load(self, path: Path) -> CpuSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # The arena never gives memory back and grows in powers of two: for EDVR at 320x180 it held 2.9 GB
+        # where 1.8 were in use, and was no faster.
+        options.enable_cpu_mem_arena = False
         if self._threads is not None:
             options.intra_op_num_threads = self._threads
         return CpuSession(path, options)
