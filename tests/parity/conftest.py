@@ -1,4 +1,4 @@
-"""Networks exported once for all parity tests, PaddleGAN's own beside them, and a table of what was measured."""
+"""Networks exported once for all parity tests, PaddleGAN's own beside them, and a table of the figures."""
 
 from __future__ import annotations
 

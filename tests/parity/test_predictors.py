@@ -1,7 +1,7 @@
 """Whole stages against PaddleGAN's own, unmodified predictors, in 8 bits."""
 
-import os
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -118,15 +118,14 @@ def run_dain_predictor(module, network, tmp_path, pictures, time_step, monkeypat
     write_pictures(tmp_path / "dain-in" / "film", pictures, first=0, digits=8)
 
     def frames(video, out):
-        os.makedirs(out, exist_ok=True)
-        os.symlink(tmp_path / "dain-in" / "film", os.path.join(out, "film"))
-        return os.path.join(out, "film")
+        (Path(out) / "film").symlink_to(tmp_path / "dain-in" / "film")
+        return str(Path(out) / "film")
 
     monkeypatch.setattr(module, "video2frames", frames)
     monkeypatch.setattr(module.cv2, "VideoCapture", lambda path: _Capture())
     predictor = dain_predictor(module, network, tmp_path / "dain-out", time_step=time_step)
     pattern, _ = predictor.run("film.mp4")
-    return os.path.dirname(pattern)
+    return Path(pattern).parent
 
 
 # 128 wide and 100 high: one side is a multiple of 128, where PaddleGAN pads all the same
@@ -165,7 +164,7 @@ def run_edvr_predictor(module, weights, tmp_path, pictures, monkeypatch, write_p
     )
     predictor = module.EDVRPredictor(str(tmp_path / "edvr-out"), str(weights))
     pattern, _ = predictor.run("film.mp4")
-    return os.path.dirname(pattern)
+    return Path(pattern).parent
 
 
 @pytest.fixture(scope="module")
@@ -208,9 +207,7 @@ def test_the_whole_command_equals_the_predictors_chained_by_hand(
     deoldify = deoldify_predictor(
         predictor_module("deoldify_predictor"), artistic_weights, tmp_path, artistic=True
     )
-    coloured = [
-        np.asarray(deoldify.run_image(os.path.join(folder, name))) for name in sorted(os.listdir(folder))
-    ]
+    coloured = [np.asarray(deoldify.run_image(str(path))) for path in sorted(folder.iterdir())]
     edvr = predictor_module("edvr_predictor")
     expected = np.stack(
         read_pictures(run_edvr_predictor(edvr, edvr_weights, tmp_path, coloured, monkeypatch, write_pictures))
@@ -223,8 +220,8 @@ def test_the_whole_command_equals_the_predictors_chained_by_hand(
             str(tmp_path / "film"),
             "--output",
             f"{tmp_path}/restored/",
-            *"--process_order DAIN DeOldify EDVR --artistic --parity ppgan --time_step 0.5".split(),
-            *["--render_factor", str(RENDER_FACTOR), "--store", str(store.folder)],
+            *["--process_order", "DAIN", "DeOldify", "EDVR", "--artistic", "--parity", "ppgan"],
+            *["--time_step", "0.5", "--render_factor", str(RENDER_FACTOR), "--store", str(store.folder)],
         ]
     )
     assert code == 0
