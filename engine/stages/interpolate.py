@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ...models.spec import Graph
 from ..backend import LoadedNetwork
 from ..cadence import Cadence, Due
 from ..frame import Frame, Pixels
@@ -15,6 +16,10 @@ from ..parity import Parity, finished
 
 # A still longer than this is meant, like a title card: nothing moves across it.
 _LONGEST_HELD = 8
+
+
+Known = dict[str, Pixels]
+"""Tensors by the names that graphs know them by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class _Seen:
     frame: Frame
     padding: Padding
     padded: Pixels
-    maps: tuple[Pixels, ...]
+    results: Known
 
 
 class Interpolate:
@@ -55,7 +60,10 @@ class Interpolate:
     ``ppgan/apps/dain_predictor.py``, 2.1.0.
 
     Args:
-        network: A loaded interpolator with graphs ``features``, ``flow`` and ``synthesis``.
+        network: A loaded interpolator. Its first graph runs once per frame, its last once per time between
+            two frames, those between them once per pair. Each takes what it names from the two frames
+            ``a`` and ``b``, the first graph's results for them (``a_...``, ``b_...``), the pair's results
+            and the time ``t`` in (0, 1).
         cadence: Which times are wanted.
         remove_duplicates: Take a frame that only repeats its neighbour for no frame at all, and
             interpolate over the gap: for film that was printed with every other frame doubled.
@@ -74,71 +82,79 @@ class Interpolate:
         self._cadence = cadence
         self._remove_duplicates = remove_duplicates
         self._parity = parity
-        names = [tensor.name for tensor in network.network.graph("features").outputs]
-        self._inputs = {side: [f"{side}_{name}" for name in names] for side in "ab"}
+        self._last: _Seen | None = None
+        self._per_frame, *self._per_pair, self._per_time = network.network.graphs
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        begins = False  # whether the next frame given is the first one of its shot
+        for anchor, following, due in self._gaps(frames):
+            begins = begins or anchor.cut
+            for frame in self._between(anchor, following, due):
+                yield replace(frame, cut=begins)
+                begins = False
+
+    def _gaps(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, Frame | None, list[Due]]]:
+        """Give each frame with the one that it is interpolated to, and what is due until then."""
         anchor: Frame | None = None
-        seen: _Seen | None = None
         waiting: list[Due] = []
         held = 0
         for frame, due in self._cadence.schedule(frames):
             if anchor is not None and self._repeats(frame, anchor, held):
                 held += 1
-            elif anchor is not None:
-                seen = yield from self._between(anchor, frame, waiting, seen)
-                anchor, waiting, held = frame, [], 0
             else:
-                anchor = frame
-            waiting.extend(due)
-        if anchor is not None and self._parity is Parity.PPGAN:
-            yield replace(anchor, duration=waiting[0].duration)
-        elif anchor is not None:
-            yield from _holding(anchor, waiting)
+                if anchor is not None:
+                    yield anchor, frame, waiting
+                anchor, waiting, held = frame, [], 0
+            waiting = waiting + due
+        if anchor is not None:
+            yield anchor, None, waiting[:1] if self._parity is Parity.PPGAN else waiting
 
     def _repeats(self, frame: Frame, anchor: Frame, held: int) -> bool:
         if not self._remove_duplicates or frame.cut or held >= _LONGEST_HELD:
             return False
         return is_held(frame.pixels, anchor.pixels)
 
-    def _between(
-        self, a: Frame, b: Frame, due: list[Due], seen: _Seen | None
-    ) -> Generator[Frame, None, _Seen | None]:
-        """Give what is due between two neighbours, and return what is known of the second one."""
-        if b.cut or all(wanted.time == a.time for wanted in due):
-            yield from _holding(a, due)
-            return None
-        first = seen if seen is not None and seen.frame is a else self._seen(a)
-        second = self._seen(b)
-        flows: tuple[Pixels, ...] | None = None
+    def _between(self, a: Frame, b: Frame | None, due: list[Due]) -> Iterator[Frame]:
+        if b is None or b.cut or all(wanted.time == a.time for wanted in due):
+            for wanted in due:
+                yield Frame(a.pixels, wanted.time, wanted.duration)
+            return
+        first, second = self._seen(a), self._seen(b)
+        known: Known | None = None
         for wanted in due:
             if wanted.time == a.time:
-                yield Frame(a.pixels, wanted.time, wanted.duration, a.cut)
+                yield Frame(a.pixels, wanted.time, wanted.duration)
                 continue
-            flows = flows or self._flows(first, second)
+            known = known or self._pair(first, second)
             t = np.array([float((wanted.time - a.time) / (b.time - a.time))], np.float32)
-            (between,) = self._network.run(
-                "synthesis", a=first.padded, b=second.padded, flow_ab=flows[0], flow_ba=flows[1], t=t
-            )
+            (between,) = self._network.run(self._per_time.name, **known, t=t)
             pixels = np.ascontiguousarray(finished(first.padding.inside(between), self._parity))
             yield Frame(pixels, wanted.time, wanted.duration)
-        return second
 
     def _seen(self, frame: Frame) -> _Seen:
+        """Return what is computed of a frame alone; the last one is remembered for the pair that follows."""
+        if self._last is not None and self._last.frame is frame:
+            return self._last
         padding = padding_for(frame.height, frame.width, self._network.network.multiple, self._parity)
         padded = padding.around(frame.pixels)
-        return _Seen(frame, padding, padded, self._network.run("features", frame=padded))
+        results = self._network.run(self._per_frame.name, **{self._per_frame.inputs[0].name: padded})
+        names = [tensor.name for tensor in self._per_frame.outputs]
+        self._last = _Seen(frame, padding, padded, dict(zip(names, results, strict=True)))
+        return self._last
 
-    def _flows(self, a: _Seen, b: _Seen) -> tuple[Pixels, ...]:
-        maps = dict(zip(self._inputs["a"], a.maps, strict=True)) | dict(
-            zip(self._inputs["b"], b.maps, strict=True)
-        )
-        return self._network.run("flow", **maps)
+    def _pair(self, a: _Seen, b: _Seen) -> Known:
+        """Return everything about two neighbours that the last graph asks for, but for the time."""
+        known: Known = {"a": a.padded, "b": b.padded}
+        known |= {f"a_{name}": value for name, value in a.results.items()}
+        known |= {f"b_{name}": value for name, value in b.results.items()}
+        for graph in self._per_pair:
+            results = self._network.run(graph.name, **_asked_for(graph, known))
+            known |= {tensor.name: value for tensor, value in zip(graph.outputs, results, strict=True)}
+        return _asked_for(self._per_time, known)
 
 
-def _holding(frame: Frame, due: list[Due]) -> Iterator[Frame]:
-    for index, wanted in enumerate(due):
-        yield Frame(frame.pixels, wanted.time, wanted.duration, frame.cut and index == 0)
+def _asked_for(graph: Graph, known: Known) -> Known:
+    return {tensor.name: known[tensor.name] for tensor in graph.inputs if tensor.name in known}
 
 
 def padding_for(height: int, width: int, multiple: int, parity: Parity) -> Padding:

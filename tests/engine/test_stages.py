@@ -119,6 +119,12 @@ def test_any_rate_lays_an_even_grid_over_the_film():
     assert values_of(frames) == [0.0, 0.25, 0.5, 0.6]
 
 
+def test_a_shot_whose_first_frame_is_left_out_still_begins_with_a_cut():
+    frames, _ = interpolated([0.0, 0.3, 0.6, 0.9], cuts=(0, 2), cadence=Cadence(rate=Fraction(30)))
+    assert [(frame.time * 30, frame.cut) for frame in frames if frame.cut] == [(0, True), (3, True)]
+    assert values_of(frames)[2:4] == [0.3, pytest.approx(0.75)]
+
+
 def test_a_lower_rate_leaves_frames_out():
     frames, network = interpolated([0.0, 0.1, 0.2, 0.3], cadence=Cadence(rate=Fraction(25, 2)))
     assert values_of(frames) == [0.0, 0.2]
