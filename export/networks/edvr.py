@@ -1,8 +1,8 @@
 """EDVR as PaddleGAN defines it, cut into a pyramid per frame and a fusion per window.
 
 The layers and weights are ppgan's own (``ppgan/models/generators/edvr.py``, 2.1.0); only the order of the
-work differs: a frame's pyramid is computed once for the five windows it appears in, and the five
-neighbours go through alignment as one batch. Both are exactly equal to the original.
+work differs: a frame's pyramid is computed once for the five windows that it appears in. The result is
+exactly equal to the original.
 """
 
 from __future__ import annotations
@@ -49,10 +49,13 @@ class Fusion(nn.Layer):
 
     def forward(self, centre, level1, level2, level3):
         net = self.net
-        levels = [paddle.concat(level, axis=0) for level in (level1, level2, level3)]
-        middle = WINDOW // 2
-        reference = [paddle.concat([level[middle : middle + 1]] * WINDOW, axis=0) for level in levels]
-        aligned = net.PCDModule(levels, reference)
+        reference = [level[WINDOW // 2] for level in (level1, level2, level3)]
+        # One neighbour after the other: as one batch of five they need 1.4 times the memory, and on a CPU
+        # 1.15 times the time.
+        aligned = []
+        for i in range(WINDOW):
+            aligned.append(net.PCDModule([level1[i], level2[i], level3[i]], reference))
+        aligned = paddle.concat(aligned, axis=0)
         x = self.fuse(aligned)
         x = net.reconstructor(x)
         x = net.Leaky_relu(net.pixel_shuffle(net.upconv1(x)))
