@@ -137,7 +137,7 @@ class Store:
         found: list[Artifact] = []
         for path in (self.folder / network.name).glob(f"{precision}-*/{CARD}"):
             card = _read_card(path)
-            if card and card.network == network.name and path.parent.name == f"{precision}-{card.key}":
+            if card and _belongs(card, network, path.parent, precision):
                 found.append(Artifact(path.parent, card))
         newest_first = sorted(found, key=lambda artifact: artifact.card.created, reverse=True)
         return sorted(newest_first, key=lambda artifact: artifact.card.rehearsal)
@@ -148,16 +148,18 @@ class Store:
         Raises:
             StoreError: The network has not been exported, or by another version, or a file is damaged.
         """
-        remedy = f"Run `reel-export {network.name}` first."
         artifacts = self.artifacts(network, precision=precision)
         if not artifacts:
-            raise StoreError(f"{network.name} has not been exported to {self.folder}.", remedy)
+            raise StoreError(
+                f"{network.name} has not been exported to {self.folder}.",
+                f"Run `reel-export {network.name}` first.",
+            )
         artifact = artifacts[0]
+        again = f"Export it again with `{export_command(artifact.card)}`."
         if artifact.card.revision != EXPORT_REVISION:
-            raise StoreError(f"{network.name} was exported by another version of reel.", remedy)
+            raise StoreError(f"{network.name} was exported by another version of reel.", again)
         problem = self.damage(artifact)
         if problem:
-            again = f"Export it again with `reel-export {network.name}{_weights_option(artifact.card)}`."
             raise StoreError(f"The export of {network.name} is damaged: {problem}.", again)
         return artifact
 
@@ -209,6 +211,12 @@ class Store:
         return Artifact(target, card)
 
 
+def _belongs(card: Card, network: Network, folder: Path, precision: str) -> bool:
+    """Whether a card is of this network and folder, with a file for every graph."""
+    complete = set(card.graphs) == {graph.name for graph in network.graphs}
+    return complete and card.network == network.name and folder.name == f"{precision}-{card.key}"
+
+
 def _superseded(folder: Path, card: Card) -> bool:
     old = _read_card(folder / CARD)
     return old is None or old.rehearsal == card.rehearsal
@@ -221,8 +229,9 @@ def _remove(folder: Path) -> None:
     shutil.rmtree(doomed, ignore_errors=True)
 
 
-def _weights_option(card: Card) -> str:
-    return " --rehearsal" if card.rehearsal else ""
+def export_command(card: Card) -> str:
+    """Return what a user types to export the like of this card."""
+    return f"reel-export {card.network}{' --rehearsal' if card.rehearsal else ''}"
 
 
 def _read_card(path: Path) -> Card | None:
@@ -232,7 +241,16 @@ def _read_card(path: Path) -> Card | None:
         fields["graphs"] = {name: GraphFile(**graph) for name, graph in fields["graphs"].items()}
         fields["parity"] = tuple(Parity(**parity) for parity in fields["parity"])
         card = Card(**fields)
+        return card if _is_sound(card) else None
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    # A file name on the card is followed blindly later: it may not lead out of the folder.
-    return card if all(Path(graph.file).name == graph.file for graph in card.graphs.values()) else None
+
+
+def _is_sound(card: Card) -> bool:
+    """Whether a card read from a file has what is relied upon later; may raise as reading it may."""
+    kinds: list[tuple[object, type]] = [(card.created, str), (card.weights, str), (card.rehearsal, bool)]
+    # The names are followed: none may lead out of the folder.
+    names = [graph.file for graph in card.graphs.values()]
+    inside = all(name not in ("", "..") and Path(name).name == name for name in names)
+    typed = all(isinstance(value, kind) for value, kind in kinds)
+    return inside and typed and bool(card.parity) and bool(card.key)
