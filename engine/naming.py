@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .stills import STILL_SUFFIXES, has_number
+from ..errors import OutputError
+from .stills import STILL_SUFFIXES, has_number, name_pattern
 
 _PICTURES = "%06d.png"
 _FILMS = (".mp4", ".mkv", ".mov")
@@ -16,11 +17,11 @@ def default_output(source: Path) -> Path:
 
     Films in containers that few tracks fit into become ``.mkv``; pictures become pictures.
     """
-    if source.is_dir():
-        return source.with_name(f"{source.resolve().name}.restored") / _PICTURES
-    if has_number(source.name):
-        folder = source.parent.resolve()
-        return folder.with_name(f"{folder.name}.restored") / _PICTURES
+    if source.is_dir() or has_number(source.name):
+        folder = source if source.is_dir() else source.parent
+        if folder.name in ("", ".."):  # "." has no name of its own
+            folder = folder.resolve()
+        return folder.parent / f"{folder.name}.restored" / _PICTURES
     suffix = source.suffix if source.suffix.lower() in (*_FILMS, *STILL_SUFFIXES) else _ANY_TRACKS
     return source.with_name(f"{source.stem}.restored{suffix}")
 
@@ -38,3 +39,34 @@ def chosen_output(source: Path, output: str, *, film_in_folder: bool = False) ->
     if film_in_folder and not pictures and (folder or nameless):
         return path / default_output(source).name
     return path / _PICTURES if folder or (pictures and nameless) else path
+
+
+def check_apart(source: Path, output: Path) -> None:
+    """See that a result does not take the place of what it is made from.
+
+    Raises:
+        OutputError: It would, as a file or as pictures of the same names in one folder.
+    """
+    if not has_number(output.name):
+        clash = output.exists() and source.exists() and output.samefile(source)
+    else:
+        folder = source if source.is_dir() else source.parent
+        shared = folder.is_dir() and output.parent.is_dir() and folder.samefile(output.parent)
+        clash = shared and any(name_pattern(output.name).fullmatch(name) for name in _names_read(source))
+    if clash:
+        raise OutputError(f"{output} is what is read.", "Name another output with -o.")
+
+
+def _names_read(source: Path) -> list[str]:
+    if source.is_dir():
+        return [file.name for file in source.iterdir()]
+    if has_number(source.name):
+        return [
+            file.name for file in source.parent.iterdir() if name_pattern(source.name).fullmatch(file.name)
+        ]
+    return [source.name]
+
+
+def without_protocol(path: Path) -> Path:
+    """Return a path that libav takes for a file: in ``12:30.mp4`` it would look for the protocol ``12``."""
+    return path.absolute() if ":" in str(path) else path

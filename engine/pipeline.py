@@ -19,6 +19,7 @@ from .backend import Backend, LoadedNetwork
 from .cadence import Cadence
 from .encoding import Encoding
 from .frame import Format, Frame, Stage
+from .naming import check_apart, without_protocol
 from .parity import Parity
 from .prefetch import prefetch
 from .shots import mark_cuts
@@ -119,9 +120,12 @@ def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
     Raises:
         ReelError: A network is unknown, or the film is too small for it.
         InputError: The film cannot be read.
+        OutputError: The output is the film that is read.
         StoreError: A network has not been exported.
     """
     networks = [network_named(name) for name in settings.order]
+    source, output = without_protocol(source), without_protocol(output)
+    check_apart(source, output)
     with _opened(source, settings) as film:
         before = film.format
     steps: list[Step] = []
@@ -144,9 +148,6 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
     began = time.monotonic()
     written = 0
     with ExitStack() as stack:
-        loaded = [
-            stack.enter_context(LoadedNetwork(step.network, step.artifact, backend)) for step in plan.steps
-        ]
         source = stack.enter_context(_opened(plan.input, settings))
         sink = stack.enter_context(
             open_sink(
@@ -160,6 +161,10 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                 note=_note(plan),
             )
         )
+        # Last, since it takes longest: whoever named an output that is there already hears of it at once.
+        loaded = [
+            stack.enter_context(LoadedNetwork(step.network, step.artifact, backend)) for step in plan.steps
+        ]
         stages = [_stage(network, settings) for network in loaded]
         if settings.cuts and settings.parity is Parity.CORRECT and stages:
             stages.insert(0, mark_cuts)
