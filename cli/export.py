@@ -7,10 +7,11 @@ import sys
 from pathlib import Path
 
 from .. import __version__
+from ..errors import StoreError
 from ..models.manifest import NETWORKS, network_named
 from ..models.spec import Network
-from ..models.store import Artifact, Store, default_store
-from .terminal import DONE, FAILED, ProgressDisplay, exit_code
+from ..models.store import Artifact, Store, default_store, export_command
+from .terminal import DONE, Grammar, ProgressDisplay, exit_code
 
 DEFAULT_NETWORKS = ("dain", "deoldify", "edvr")
 
@@ -24,9 +25,9 @@ examples:
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Grammar:
     """Return the command line's grammar."""
-    result = argparse.ArgumentParser(
+    result = Grammar(
         prog="reel-export",
         description="Export PaddleGAN's networks for reel-run. Each one is compared with Paddle before it "
         "is stored; what is there already is left as it is.",
@@ -65,8 +66,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     grammar = parser()
     options = grammar.parse_args(arguments)
+    known = {network.name for network in NETWORKS}
+    unknown = [name for name in options.networks if name.lower() not in {*known, "all"}]
+    if unknown:
+        grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(known))}")
     return exit_code(
-        lambda: _run(options), interrupted="Stopped. Nothing was stored; run the same command again to go on."
+        lambda: _run(options),
+        interrupted="Stopped. What was finished is stored; run the same command again to go on.",
     )
 
 
@@ -87,7 +93,7 @@ def _run(options: argparse.Namespace) -> int:
         elif options.weights:
             weights = exporter.given_weights(network, options.weights)
         else:
-            with ProgressDisplay("B", f"downloading {network.name}", scale=True) as display:
+            with ProgressDisplay(f"downloading {network.name}", data=True) as display:
                 weights = exporter.official_weights(network, store, display)
         print(f"{network.name} ({network.licence})", flush=True)
         exported = exporter.export(
@@ -98,7 +104,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _chosen(names: list[str]) -> list[Network]:
-    if names == ["all"]:
+    if "all" in (name.lower() for name in names):
         return list(NETWORKS)
     return [network_named(name) for name in names or DEFAULT_NETWORKS]
 
@@ -127,20 +133,23 @@ def _list(store: Store) -> int:
 
 
 def _check(store: Store, networks: list[Network]) -> int:
-    bad = 0
+    damaged: list[Artifact] = []
     for network in networks:
         artifacts = store.artifacts(network)
         if not artifacts:
             print(f"{network.name:18} not exported")
         for artifact in artifacts:
             problem = store.damage(artifact)
-            bad += problem is not None
+            if problem:
+                damaged.append(artifact)
             worst = max(figures.relative_l2 for figures in artifact.card.parity)
             state = problem or f"good, relative L2 to Paddle {worst:.1e}"
             print(f"{network.name:18} {artifact.card.precision} {artifact.card.weights}: {state}")
-    if bad:
-        print("error: run reel-export again for what is damaged.", file=sys.stderr)
-    return FAILED if bad else DONE
+    if damaged:
+        names = " and of ".join(artifact.card.network for artifact in damaged)
+        commands = " and ".join(f"`{export_command(artifact.card)}`" for artifact in damaged)
+        raise StoreError(f"The export of {names} is damaged.", f"Export again with {commands}.")
+    return DONE
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ from .. import __version__
 from ..errors import ReelError
 from ..models.manifest import NETWORKS
 from ..models.store import Store, default_store
-from .terminal import DONE, ProgressDisplay, exit_code
-from .times import clock, frame_rate, seconds
+from .terminal import DONE, Grammar, ProgressDisplay, exit_code
+from .times import clock, count, frame_rate, quality, seconds, time_step
 
 if TYPE_CHECKING:
     from ..engine.pipeline import Plan, Settings
@@ -35,9 +35,9 @@ same with half the colouring and enlarging, but interpolates large frames.
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Grammar:
     """Return the command line's grammar."""
-    result = argparse.ArgumentParser(
+    result = Grammar(
         prog="reel-run",
         description="Restore a film, a folder of pictures or a photo with networks from reel-export.",
         epilog=_EXAMPLES,
@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
     result.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
     result.add_argument("--device", choices=("auto", "cpu"), default="auto", help="default: auto")
+    result.add_argument("--cpu", dest="device", action="store_const", const="cpu", help=argparse.SUPPRESS)
     result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     _add_networks(result)
     _add_film(result)
@@ -77,10 +78,14 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
         "(default: dain deoldify edvr)",
     )
     frames = group.add_mutually_exclusive_group()
-    frames.add_argument("--times", type=int, metavar="N", help="N times as many frames (default: 2)")
+    frames.add_argument("--times", type=count, metavar="N", help="N times as many frames (default: 2)")
     frames.add_argument("--fps", type=frame_rate, metavar="F", help="F frames per second")
     frames.add_argument(
-        "--time-step", "--time_step", metavar="S", help="a frame every S of the film's own, 0 < S < 1"
+        "--time-step",
+        "--time_step",
+        type=time_step,
+        metavar="S",
+        help="a frame every S of the film's own, 0 < S < 1",
     )
     group.add_argument("--remove-duplicates", action="store_true", help="interpolate over repeated frames")
     group.add_argument(
@@ -89,7 +94,7 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--render-factor",
         "--render_factor",
-        type=int,
+        type=count,
         default=32,
         metavar="N",
         help="detail the colouriser sees, times 16 pixels; smaller is bolder and faster (default: 32)",
@@ -116,7 +121,7 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--end", type=seconds, metavar="T", help="up to here")
     group.add_argument("--rate", type=frame_rate, metavar="F", help="of a folder of pictures (default: 24)")
     group.add_argument("--codec", help="encoder: libx264, libx265, libsvtav1, prores_ks, ffv1, ...")
-    group.add_argument("--crf", type=int, help="quality, lower is better (default: 16)")
+    group.add_argument("--crf", type=quality, metavar="N", help="quality, lower is better (default: 16)")
     group.add_argument("--preset", help="speed of the encoder (default: medium)")
     group.add_argument("--pix-fmt", metavar="FORMAT", help="pixel format (default: yuv420p)")
 
@@ -166,16 +171,17 @@ def _run(options: argparse.Namespace) -> int:
     _describe(plan)
     if options.dry_run:
         return DONE
-    with ProgressDisplay("frame", "restoring") as display:
+    with ProgressDisplay("restoring") as display:
         summary = pipeline.run(plan, settings, CpuBackend(), progress=display)
     speed = summary.frames / max(summary.seconds, 1e-9)
-    print(f"{summary.frames} frames in {clock(summary.seconds)} ({speed:.2f} per second)", file=sys.stderr)
+    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
+    print(f"{frames} in {clock(summary.seconds)}, {speed:.2f} fps", file=sys.stderr)
     print(summary.output)
     return DONE
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    from ..engine.cadence import Cadence, factor_from_step
+    from ..engine.cadence import Cadence
     from ..engine.encoding import Encoding
     from ..engine.parity import Parity
     from ..engine.pipeline import Settings
@@ -183,7 +189,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     if options.fps:
         cadence = Cadence(rate=options.fps)
     elif options.time_step:
-        cadence = Cadence(factor=factor_from_step(options.time_step))
+        cadence = Cadence(factor=options.time_step)
     else:
         cadence = Cadence(factor=Fraction(2 if options.times is None else options.times))
     order = [name.lower() for name in options.order]
@@ -210,7 +216,7 @@ def _describe(plan: Plan) -> None:
     before, after = plan.before, plan.after
     chain = " -> ".join(step.network.name for step in plan.steps) or "no network"
     rates = [
-        f", {float(film.rate):.6g} fps" if film.rate and not film.still else "" for film in (before, after)
+        f", {float(film.rate):.5g} fps" if film.rate and not film.still else "" for film in (before, after)
     ]
     print(
         f"{plan.input}: {before.width}x{before.height}{rates[0]} -> {chain} -> "

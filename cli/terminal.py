@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 from tqdm import tqdm
 
 from ..errors import ReelError
+from .times import clock
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 _PLAIN_INTERVAL = 10.0  # seconds between lines where there is no terminal to redraw
 
 
+class Grammar(argparse.ArgumentParser):
+    """A command line whose errors look like all others: one sentence, one remedy."""
+
+    def error(self, message: str) -> NoReturn:
+        text = message.removeprefix("argument ").rstrip(".")
+        _complain(f"{text[:1].upper()}{text[1:]}.", f"`{self.prog} --help` shows what there is.")
+        self.exit(USAGE)
+
+
 class _Messages(logging.Handler):
-    """Writes warnings above a progress bar instead of through it."""
+    """Writes warnings above a progress bar instead of through it, each text once."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._written: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(f"{record.levelname.lower()}: {record.getMessage()}", file=sys.stderr)
+        text = f"{record.levelname.lower()}: {record.getMessage()}"
+        if text not in self._written:  # a film is opened twice, to plan and to run
+            self._written.add(text)
+            tqdm.write(text, file=sys.stderr)
 
 
 @contextmanager
 def messages() -> Generator[None]:
     """Show reel's warnings on the terminal while inside."""
     logger = logging.getLogger("reel")
-    handler = _Messages(logging.WARNING)
+    handler = _Messages()
     logger.addHandler(handler)
     try:
         yield
@@ -40,35 +59,46 @@ def messages() -> Generator[None]:
 
 def exit_code(command: Callable[[], int], *, interrupted: str) -> int:
     """Run a command and turn its errors into one sentence, one remedy and an exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text
     try:
         with messages():
             return command()
     except ReelError as error:
-        print(f"error: {error.message}\n       {error.remedy}", file=sys.stderr)
+        _complain(error.message, error.remedy)
         return FAILED
     except KeyboardInterrupt:
-        print(f"\n{interrupted}", file=sys.stderr)
+        print(interrupted, file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone
         return FAILED
+    except OSError as error:  # from looking at a path, before anything of it is opened
+        what = f"{error.filename} cannot be used" if error.filename else "The system refused"
+        _complain(f"{what}: {error.strerror or error}.", "Check the path and its permissions.")
+        return FAILED
+    except MemoryError:
+        _complain("There is not enough memory.", "Close other programs, or take a smaller film.")
+        return FAILED
+
+
+def _complain(what: str, remedy: str) -> None:
+    print(f"error: {what}\n       {remedy}", file=sys.stderr)
 
 
 class ProgressDisplay:
     """A bar with speed and time left on a terminal, a plain line now and then elsewhere.
 
     Args:
-        unit: What is counted, such as ``frame``.
         description: What goes on, a word or two.
-        scale: Whether counts are large and wanted as k, M, G.
+        data: Whether bytes are counted, and not frames.
     """
 
-    def __init__(self, unit: str, description: str, *, scale: bool = False) -> None:
-        self._unit = unit
+    def __init__(self, description: str, *, data: bool = False) -> None:
         self._description = description
-        self._scale = scale
+        self._data = data
         self._bar: Any = None
-        self._began = self._last = time.monotonic()
-        self._shown = 0
+        self._first: tuple[int, float] | None = None  # count and time of the first call
+        self._last = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -81,30 +111,33 @@ class ProgressDisplay:
 
     def __call__(self, count: int, total: int | None) -> None:
         """Show that ``count`` of ``total`` are done."""
+        now = time.monotonic()
+        self._first = self._first or (count, now)
         if sys.stderr.isatty():
             self._redraw(count, total)
-        elif time.monotonic() - self._last >= _PLAIN_INTERVAL or count == total:
-            self._last = time.monotonic()
-            print(self._line(count, total), file=sys.stderr, flush=True)
+        elif now - self._last >= _PLAIN_INTERVAL or count == total:
+            self._last = now
+            print(f"{self._description}: {self._state(count, total)}", file=sys.stderr, flush=True)
 
     def _redraw(self, count: int, total: int | None) -> None:
         if self._bar is None:
-            self._bar = tqdm(
-                total=total,
-                desc=self._description,
-                unit=self._unit,
-                unit_scale=self._scale,
-                dynamic_ncols=True,
-                smoothing=0.1,
-                file=sys.stderr,
-            )
+            self._bar = tqdm(dynamic_ncols=True, file=sys.stderr)
+        bar = "{percentage:3.0f}%|{bar}| " if total else ""
+        self._bar.bar_format = f"{self._description} {bar}{self._state(count, total)}"
         self._bar.total = total if total is None else max(total, count)
-        self._bar.update(count - self._shown)
-        self._shown = count
+        self._bar.update(count - self._bar.n)
 
-    def _line(self, count: int, total: int | None) -> str:
-        rate = count / max(time.monotonic() - self._began, 1e-9)
-        text = f"{self._description}: {count}{f'/{total}' if total else ''} {self._unit}s, {rate:.2f}/s"
-        if total and count:
-            text += f", {(total - count) / rate:.0f} s left"
-        return text
+    def _state(self, count: int, total: int | None) -> str:
+        """Return how much is done, how fast since the first call, and what time that leaves."""
+        number, per_second = ("{:.1f}", "MB/s") if self._data else ("{:.0f}", "fps")
+        scale = 1e6 if self._data else 1
+        done = "/".join(number.format(part / scale) for part in (count, total) if part is not None)
+        parts = [f"{done} {'MB' if self._data else 'frames'}"]
+        first, began = self._first or (count, self._last)
+        passed = time.monotonic() - began
+        if count > first and passed > 0:
+            speed = (count - first) / passed
+            parts.append(f"{speed / scale:.2f} {per_second}")
+            if total and count < total:
+                parts.append(f"{clock((total - count) / speed)} left")
+        return ", ".join(parts)

@@ -1,9 +1,11 @@
-"""Times and rates as people write them."""
+"""Times, rates and counts as people write them."""
 
 from __future__ import annotations
 
 import argparse
 from fractions import Fraction
+
+from ..errors import ReelError
 
 
 def seconds(text: str) -> Fraction:
@@ -28,6 +30,30 @@ def frame_rate(text: str) -> Fraction:
     broadcast = Fraction(round(rate) * 1000, 1001)
     # 23.976 and 59.94 are how people write 24000/1001 and 60000/1001
     return broadcast if "." in text and abs(rate - broadcast) < Fraction(1, 200) else rate
+
+
+def time_step(text: str) -> Fraction:
+    """Return how many times as many frames a step between 0 and 1 stands for."""
+    from ..engine.cadence import factor_from_step  # loads numpy, for which --help does not wait
+
+    try:
+        return factor_from_step(text)
+    except ReelError as error:
+        raise argparse.ArgumentTypeError(f"{error.message.rstrip('.')}; give one between 0 and 1") from error
+
+
+def count(text: str) -> int:
+    """Return a whole number above 0."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def quality(text: str) -> int:
+    """Return a constant quality; encoders know 0 to 51 or 63."""
+    if not text.isdecimal() or int(text) > 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a quality; give 0 to 51, lower is better")
+    return int(text)
 
 
 def clock(duration: float) -> str:
