@@ -27,6 +27,7 @@ from ..models.store import (
     file_digest,
 )
 from .download import fetch
+from .weights import holds_ncnn
 from .worker import REQUEST, RESULT, Request
 
 LIBRARIES = ("paddlepaddle", "paddle2onnx", "onnx", "onnxruntime")
@@ -82,6 +83,8 @@ def given_weights(network: Network, path: Path) -> Weights:
         programs = [
             f for f in (path, *path.glob("*/")) if (f / "model").is_file() or (f / "__model__").is_file()
         ]
+        if holds_ncnn(path) and network.name == "dain-depth":
+            found = [path]
         if not found and network.name == "dain":
             found = programs
         if not found:

@@ -28,9 +28,12 @@ _GAINS: dict[Kind, tuple[tuple[str, float], ...]] = {
         (r"(predict_flow2|dc_conv7)\.weight$", 0.15),  # motion of a few pixels
         (r"deconv\d\.weight$", 1.0),
         (r"upfeat\d\.weight$", 0.5),
-        (r"rectifyNet\.block5\.weight$", 0.02),
-        (r"rectifyNet\.block1\.weight$", 1.0),
-        (r"rectifyNet\.block[234]\.conv2\.weight$", 0.5),
+        (r"rectifyNet\.block5(\.0)?\.weight$", 0.02),
+        (r"rectifyNet\.block1(\.0)?\.weight$", 1.0),
+        (r"(rectifyNet|ctxNet)\.block[234]\.conv2\.weight$", 0.5),
+        (r"initScaleNets_filter[12]\.2\.weight$", 0.15),  # kernels near the mean of their taps
+        (r"initScaleNets_filter", 1.2),
+        (r"depthNet\.4\.weight$", 0.3),  # logarithm of depth
         (r"", RELU),
     ),
     Kind.UPSCALE: (
@@ -70,6 +73,10 @@ def _drawn(kind: Kind, name: str, shape: tuple[int, ...]) -> NDArray[np.float32]
 
 
 def _vector(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float32]:
+    if name.endswith("running_var"):
+        return rng.uniform(0.8, 1.2, shape).astype(np.float32)
+    if re.search(r"initScaleNets_filter[12]\.2\.bias$", name):
+        return (0.25 + 0.02 * rng.standard_normal(shape)).astype(np.float32)
     if name.endswith("_variance"):
         # A spectrally normalised convolution and a rectifier leave about a quarter of the variance.
         variance = 1.0 if name.startswith("layers.0.") else 0.25
@@ -78,7 +85,7 @@ def _vector(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> NDAr
         return np.full(shape, 0.5, np.float32)
     if name.endswith("weight_g"):
         return np.full(shape, 12.0, np.float32)  # strong enough that the colour shows
-    if re.search(r"(\.bn\d?|downsample\.1|layers\.\d+(\.\d+)*)\.weight$", name):  # of a batch norm
+    if re.search(r"(\.bn\d?|downsample\.1|layers\.\d+(\.\d+)*|depthNet\.1)\.weight$", name):  # batch norm
         last_of_residual_block = re.search(r"layers\.0\.\d+\.\d+\.bn[23]\.weight$", name)
         centre = 0.3 if last_of_residual_block else 1.0
         return rng.uniform(0.8 * centre, 1.2 * centre, shape).astype(np.float32)

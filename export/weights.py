@@ -14,16 +14,26 @@ from numpy.typing import NDArray
 
 from ..errors import WeightsError
 from ..models.store import file_digest
+from .ncnn_weights import arrays_from_ncnn
 from .npz import arrays_from_npz
 from .pickles import arrays_from_pickle
 from .program import named_from_program
+from .torch_weights import arrays_from_torch
 
 Arrays = Mapping[str, NDArray[Any]]
 Shapes = Mapping[str, tuple[int, ...]]
 
 # BatchNorm's counter of training steps: PyTorch and some Paddle exports carry it, no result uses it.
 # And the weight that spectral normalisation last computed, saved beside its source by some Paddles.
-_IGNORABLE = (".num_batches_tracked", ".layer.weight")
+# And a layer of the paper's DAIN that its authors' network holds and never runs.
+_IGNORABLE = (
+    ".num_batches_tracked",
+    ".layer.weight",
+    "flownets.deconv2.weight",
+    "flownets.deconv2.bias",
+)
+_TORCH_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."  # a pickle of PyTorch's magic number
+
 _LISTED_MOST = 3  # names listed of each fault
 
 
@@ -31,7 +41,8 @@ def read_weights(path: Path, *, expected: Shapes, key: str | None) -> dict[str, 
     """Read the parameters of a network, whatever kind of file they come in.
 
     The kind is told from the contents, never from the suffix: an ``.npz``, a pickle such as a
-    ``.pdparams``, or a frozen Paddle program (a tar, or a folder with ``model`` and ``params``).
+    ``.pdparams``, a PyTorch file, a frozen Paddle program (a tar, or a folder with ``model`` and
+    ``params``), or the folder of DAIN's ncnn port.
 
     Args:
         path: The file or folder.
@@ -80,24 +91,29 @@ def weights_digest(arrays: Arrays) -> str:
 
 
 def _arrays(path: Path, expected: Shapes, key: str | None) -> Arrays:
-    if path.is_dir():
+    if holds_ncnn(path):
+        return arrays_from_ncnn(path, expected)
+    if holds_program(path):
         return named_from_program(path, list(expected.items()))
     start = _start(path)
+    if start.startswith(_TORCH_LEGACY) or (start.startswith(b"PK") and _is_torch_zip(path)):
+        return arrays_from_torch(path, key=key)
     if start.startswith(b"PK"):
-        if _is_torch_zip(path):
-            raise _unread(path, "a PyTorch file")
         # Doubles at most, and the headers of the entries.
         values = sum(math.prod(shape) for shape in expected.values())
         return arrays_from_npz(path, limit=16 * values + 4096 * (len(expected) + 64))
     if start.startswith(b"\x80"):
         return arrays_from_pickle(path, key=key)
-    if holds_program(path):
-        return named_from_program(path, list(expected.items()))
     if start.lstrip()[:1] == b"<":
         raise _unread(path, "a web page")
     if start.startswith(b"version https://git-lfs"):
         raise _unread(path, "a git-lfs pointer")
     raise _unread(path, "empty" if not start else "of an unknown kind")
+
+
+def holds_ncnn(path: Path) -> bool:
+    """Tell whether a folder holds the graphs of DAIN's ncnn port."""
+    return (path / "ctxnet.param").is_file()
 
 
 def holds_program(path: Path) -> bool:
@@ -106,6 +122,8 @@ def holds_program(path: Path) -> bool:
     Raises:
         WeightsError: The file cannot be read.
     """
+    if holds_ncnn(path):
+        return False
     if path.is_dir() or path.name in ("model", "__model__"):
         return True
     start = _start(path)

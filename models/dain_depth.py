@@ -49,10 +49,10 @@ DAIN_DEPTH = Network(
     # port's four graphs (github.com/nihui/dain-ncnn-vulkan, models/best).
     weights=(),
     weights_key=None,
-    # Small on purpose: where a place rounds to another pixel in Paddle than in the graph, the outputs differ
-    # visibly in one spot (relative L2 5e-4), about once in 50,000 pixels. Graph by graph they do not.
     check_sizes=((64, 128), (128, 64)),
-    tolerance=Tolerance(relative_l2=1e-5, measured=1.8e-6),
+    # Where a place rounds to another pixel in Paddle than in the graph, the outputs differ visibly in one
+    # spot of up to 25 x 25 pixels, about once in 50,000 pixels.
+    tolerance=Tolerance(relative_l2=1e-5, measured=1.8e-6, spots=0.1),
     licence="MIT (Bao et al.)",
     paper="Bao et al., Depth-Aware Video Frame Interpolation, CVPR 2019",
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from ..errors import ReelError
 from .dain import DAIN
+from .dain_depth import DAIN_DEPTH
 from .deoldify import DEOLDIFY, DEOLDIFY_ARTISTIC
 from .edvr import EDVR, EDVR_M
 from .spec import Network
 
 NETWORKS: tuple[Network, ...] = (
     DAIN,
+    DAIN_DEPTH,
     DEOLDIFY,
     DEOLDIFY_ARTISTIC,
     EDVR,

@@ -56,11 +56,14 @@ class WeightSource:
 class Tolerance:
     """How far a graph may be from Paddle's own output, and how far it was when measured.
 
-    ``relative_l2`` is the bound; ``measured`` the largest figure seen when the bound was set.
+    ``relative_l2`` is the bound; ``measured`` the largest figure seen when the bound was set. ``spots`` is
+    the share of pixels that the bound leaves out, those that differ most: where a network rounds a place to
+    a pixel, the last digit decides, and a spot comes out different in any two implementations.
     """
 
     relative_l2: float
     measured: float
+    spots: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
