@@ -36,7 +36,7 @@ _AHEAD = 4  # frames decoded, and frames to encode, that may wait; more would on
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
-"""Called after each frame written, with the count so far and the total, None where unknown."""
+"""Called at the start and after each frame written, with the count so far and the total or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +170,8 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
             stages.insert(0, mark_cuts)
         frames = prefetch(_chained(prefetch(source.frames(), _AHEAD), stages), _AHEAD)
         with closing(frames):
+            if progress:
+                progress(0, plan.after.frames)  # the first frame may take minutes
             for frame in frames:
                 sink.write(frame)
                 written += 1
