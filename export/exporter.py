@@ -6,12 +6,14 @@ import hashlib
 import importlib.metadata
 import json
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from .. import errors
 from ..errors import ExportError, ReelError, WeightsError
@@ -37,6 +39,14 @@ Step = Callable[[str], None]
 
 Download = Callable[[int, int | None], None]
 """Called with the bytes received so far and the total, None where unknown."""
+
+_WORKER = (sys.executable, "-m", "reel.export.worker")
+
+_FULL = 2**20
+"""Bytes; a disk with less room than this is full. The smallest graph is larger."""
+
+_KILLED = -9
+"""Exit status of a process that got SIGKILL, which systems send when memory runs out."""
 
 _log = logging.getLogger(__name__)
 
@@ -188,7 +198,7 @@ def _digest(path: Path) -> str:
 def _run_worker(network: Network, weights: Weights, folder: Path, step: Step | None) -> tuple[Parity, ...]:
     request = Request(network.name, None if weights.path is None else str(weights.path))
     (folder / REQUEST).write_text(json.dumps(asdict(request)))
-    command = [sys.executable, "-m", "reel.export.worker", str(folder / REQUEST)]
+    command = [*_WORKER, str(folder / REQUEST)]
     log = folder / "worker.log"
     with (
         log.open("w") as stderr,
@@ -202,14 +212,37 @@ def _run_worker(network: Network, weights: Weights, folder: Path, step: Step | N
         except BaseException:
             process.kill()
             raise
-    if not (folder / RESULT).is_file():
-        tail = " / ".join(log.read_text(errors="replace").strip().splitlines()[-3:])
-        raise ExportError(
-            f"The export of {network.name} ended early (exit status {process.returncode}): {tail[-600:]}",
-            "Check memory and disk space, and that the versions of requirements/export.txt are installed.",
+    result = _result(folder)
+    if "parity" not in result:
+        raise _failure(network, result, folder, process.returncode, log)
+    return tuple(Parity(**figures) for figures in result["parity"])
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    """Return what the worker wrote at its end; nothing where it did not get there, or found no room."""
+    try:
+        return json.loads((folder / RESULT).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _failure(network: Network, result: dict[str, Any], folder: Path, status: int, log: Path) -> ReelError:
+    # First: Paddle, the converter and ONNX Runtime each report a full disk as something else.
+    if shutil.disk_usage(folder).free < _FULL:
+        return ExportError(
+            f"The disk is full; {network.name} could not be exported to {folder.parent}.",
+            "Make room, or choose another folder with --store.",
         )
-    result = json.loads((folder / RESULT).read_text())
     if "error" in result:
         kind: type[ReelError] = getattr(errors, result["error"])
-        raise kind(result["message"], result["remedy"])
-    return tuple(Parity(**figures) for figures in result["parity"])
+        return kind(result["message"], result["remedy"])
+    if status == _KILLED:
+        return ExportError(
+            f"The export of {network.name} was killed by the system, as when memory runs out.",
+            "Close other programs and run it again.",
+        )
+    tail = " / ".join(line.strip() for line in log.read_text(errors="replace").strip().splitlines()[-3:])
+    return ExportError(
+        f"The export of {network.name} ended early (exit status {status}): {tail[-600:].rstrip('.')}.",
+        "Check memory and disk space, and that the versions of requirements/export.txt are installed.",
+    )
