@@ -12,8 +12,9 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ EXPORT_REVISION = 1
 """Raised whenever the graphs that an export yields change: what is older is then exported anew."""
 
 CARD = "card.json"
+
+_A_DAY = 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ class Store:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._remove_abandoned()
             scratch = Path(tempfile.mkdtemp(prefix=".partial-", dir=self.folder))
         except OSError as error:
             raise StoreError(
@@ -192,6 +196,13 @@ class Store:
             yield scratch
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+    def _remove_abandoned(self) -> None:
+        """Remove what exports that were killed left behind; no export takes a day."""
+        for path in [*self.folder.glob(".partial-*"), *self.folder.glob("*/.doomed-*")]:
+            with suppress(OSError):
+                if time.time() - path.stat().st_mtime > _A_DAY:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def keep(self, scratch: Path, card: Card) -> Artifact:
         """Move a finished folder to its place, and remove what it supersedes.
@@ -242,7 +253,7 @@ def _read_card(path: Path) -> Card | None:
         fields["parity"] = tuple(Parity(**parity) for parity in fields["parity"])
         card = Card(**fields)
         return card if _is_sound(card) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
