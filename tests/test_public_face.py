@@ -58,7 +58,7 @@ def test_restore_without_networks_decodes_and_encodes(tmp_path: Path) -> None:
     )
     assert summary.frames == 6
     assert summary.output == tmp_path / "out.mkv"
-    assert counts == [1, 2, 3, 4, 5, 6]
+    assert counts == [0, 1, 2, 3, 4, 5, 6]
 
 
 def test_restore_writes_beside_the_source_where_no_output_is_named(tmp_path: Path) -> None:
