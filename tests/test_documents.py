@@ -88,6 +88,7 @@ def tree() -> list[str]:
 
 def test_the_tree_in_the_readme_is_the_tree() -> None:
     assert len(tree()) > 40
+    assert len(tree()) == len(set(tree()))
     assert [path for path in tree() if not (ROOT / path).exists()] == []
     assert [path for path in tree() if path.endswith("/") != (ROOT / path).is_dir()] == []
 
