@@ -114,7 +114,8 @@ def test_a_name_that_is_no_text_is_handed_through(film, tmp_path, tiny_store) ->
     name = b"caf\xe9.mp4"
     (tmp_path / os.fsdecode(name)).write_bytes(film.read_bytes())
     program = [sys.executable, "-m", "reel.cli.run", "--store", str(tiny_store), "--order", name]
-    result = subprocess.run(program, cwd=tmp_path, capture_output=True)
+    strict = os.environ | {"PYTHONIOENCODING": "utf-8:strict"}  # as in most locales, but not in C
+    result = subprocess.run(program, cwd=tmp_path, env=strict, capture_output=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout == b"caf\xe9.restored.mp4\n"
     assert (tmp_path / os.fsdecode(b"caf\xe9.restored.mp4")).is_file()
