@@ -21,7 +21,7 @@ examples:
   reel-export --rehearsal                  the same networks with random weights: no download, a trial
   reel-export edvr-m --weights EDVR_M_w_tsa_SRx4.pdparams
   reel-export --list                       what there is, and what has been exported
-  reel-export --check                      compare what has been exported with Paddle's figures and hashes
+  reel-export --check                      check the files of what has been exported
 """
 
 

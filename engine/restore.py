@@ -44,7 +44,7 @@ def restore(
         overwrite: Whether an output that is there may be replaced.
         settings: What else to do, and what holds where the above are None.
         store: Folder of exported networks; None: ``REEL_STORE``, or the user's cache.
-        progress: Called at the start and after each frame with the count so far and the total, None where unknown.
+        progress: Called at the start and after each frame, with the count so far and the total or None.
 
     Raises:
         ReelError: Whatever went wrong, with its remedy.

@@ -32,7 +32,13 @@ from .download import fetch
 from .weights import holds_ncnn
 from .worker import REQUEST, RESULT, Request
 
-LIBRARIES = ("paddlepaddle", "paddle2onnx", "onnx", "onnxruntime")
+LIBRARIES = (
+    ("paddlepaddle", "paddlepaddle-gpu"),
+    ("paddle2onnx",),
+    ("onnx",),
+    ("onnxruntime", "onnxruntime-gpu"),
+)
+"""What makes the graphs, each under the names that it is published by."""
 
 Step = Callable[[str], None]
 """Called with a few words on what comes next."""
@@ -176,15 +182,22 @@ def library_versions() -> dict[str, str]:
         ExportError: One of them is not installed.
     """
     versions: dict[str, str] = {}
-    for library in LIBRARIES:
-        try:
-            versions[library] = importlib.metadata.version(library)
-        except importlib.metadata.PackageNotFoundError as error:
+    for names in LIBRARIES:
+        found = {name: version for name in names if (version := _version(name))}
+        if not found:
             raise ExportError(
-                f"{library}, which exporting needs, is not installed.",
+                f"{names[0]}, which exporting needs, is not installed.",
                 "Install with `pip install --no-deps --require-hashes -r requirements/export.txt`.",
-            ) from error
+            )
+        versions |= found
     return versions
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def _digest(path: Path) -> str:

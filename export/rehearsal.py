@@ -25,10 +25,10 @@ RELU = 2**0.5  # keeps the variance through a rectifier
 _GAINS: dict[Kind, tuple[tuple[str, float], ...]] = {
     Kind.INTERPOLATE: (
         (r"predict_flow[3456]\.weight$", 0.8),
-        (r"(predict_flow2|dc_conv7)\.weight$", 0.15),  # motion of a few pixels
+        (r"(predict_flow2|dc_conv7)(\.0)?\.weight$", 0.05),  # motion of about a pixel
         (r"deconv\d\.weight$", 1.0),
         (r"upfeat\d\.weight$", 0.5),
-        (r"rectifyNet\.block5(\.0)?\.weight$", 0.02),
+        (r"rectifyNet\.block5(\.0)?\.weight$", 0.01),
         (r"rectifyNet\.block1(\.0)?\.weight$", 1.0),
         (r"(rectifyNet|ctxNet)\.block[234]\.conv2\.weight$", 0.5),
         (r"initScaleNets_filter[12]\.2\.weight$", 0.15),  # kernels near the mean of their taps

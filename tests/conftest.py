@@ -1,5 +1,6 @@
 """What tests of several parts share."""
 
+import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,12 +12,25 @@ from av import CodecContext, VideoFrame
 
 
 @pytest.fixture(scope="session")
-def clips() -> Path:
-    """The folder of real clips beside the repository; tests that need it are skipped without it."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "data" / "clips"
-    if not folder.is_dir():
-        pytest.skip(f"needs the real clips in {folder}")
+def shared() -> Callable[[str], Path]:
+    """Give a folder of the material that is too large for the repository, or skip the test without it.
+
+    It lies in ``../shared`` or where ``REEL_SHARED`` says.
+    """
+    root = Path(os.environ.get("REEL_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+
+    def folder(name: str) -> Path:
+        if not (root / name).is_dir():
+            pytest.skip(f"needs {root / name}")
+        return root / name
+
     return folder
+
+
+@pytest.fixture(scope="session")
+def clips(shared: Callable[[str], Path]) -> Path:
+    """The folder of real clips; tests that need it are skipped without it."""
+    return shared("data/clips")
 
 
 @pytest.fixture(scope="session")

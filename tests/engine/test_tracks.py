@@ -1,6 +1,7 @@
 """The other tracks of a film arrive as they were."""
 
 import logging
+import os
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -135,7 +136,8 @@ def test_a_track_that_the_container_cannot_hold_is_left_out_and_named(
 
 
 def clip_names() -> list[str]:
-    folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "clips"
+    shared = os.environ.get("REEL_SHARED") or Path(__file__).resolve().parents[3] / "shared"
+    folder = Path(shared, "data", "clips")
     return sorted(file.name for file in folder.iterdir()) if folder.is_dir() else ["none"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,6 @@ import numpy as np
 import pytest
 from reel.errors import WeightsError
 from reel.export.ncnn_weights import GRAPHS, arrays_from_ncnn, arrays_of_graph, layers_of
-
-SHARED = Path(__file__).resolve().parents[3] / "shared"
 
 PARAM = """7767517
 5 6
@@ -99,18 +98,13 @@ def test_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def port() -> Path:
-    folder = SHARED / "data" / "dain-ncnn"
-    if not folder.is_dir():
-        pytest.skip(f"needs the ncnn port's graphs in {folder}")
-    return folder
+def port(shared: Callable[[str], Path]) -> Path:
+    return shared("data/dain-ncnn")
 
 
 @pytest.fixture(scope="module")
-def shapes() -> dict[str, tuple[int, ...]]:
-    listing = SHARED / "golden" / "dain_depth" / "manifest.json"
-    if not listing.is_file():
-        pytest.skip(f"needs the list of the authors' weights in {listing}")
+def shapes(shared: Callable[[str], Path]) -> dict[str, tuple[int, ...]]:
+    listing = shared("golden/dain_depth") / "manifest.json"
     unused = ("deconv2.weight", "deconv2.bias", "num_batches_tracked")
     keys = json.loads(listing.read_text())["keys"]
     return {key: tuple(shape) for key, shape, _ in keys if not key.endswith(unused)}

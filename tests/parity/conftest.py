@@ -60,12 +60,9 @@ def pytest_terminal_summary(terminalreporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def golden() -> Path:
+def golden(shared) -> Path:
     """The folder of reference outputs; tests that need it are skipped without it."""
-    folder = Path(__file__).resolve().parents[3] / "shared" / "golden"
-    if not folder.is_dir():
-        pytest.skip(f"needs the reference outputs in {folder}")
-    return folder
+    return shared("golden")
 
 
 @pytest.fixture(scope="session")
