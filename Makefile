@@ -39,7 +39,7 @@ $(BIN)/python:
 # test.txt is resolved first and constrains the others: one version of everything.
 lock:
 	$(LOCK) --extra export --extra test --output-file requirements/test.txt \
-		pyproject.toml requirements/build.in requirements/export.in requirements/test.in
+		pyproject.toml requirements/build.in requirements/export.in
 	$(LOCK) --constraint requirements/test.txt --extra export --output-file requirements/export.txt \
 		pyproject.toml requirements/build.in requirements/export.in
 	$(LOCK) --constraint requirements/test.txt --output-file requirements/run.txt \
