@@ -20,6 +20,10 @@ class Session(Protocol):
         """Run the graph on inputs by name, and return its outputs in the order of its specification."""
         ...
 
+    def interrupt(self) -> None:
+        """End a run that is under way in another thread, and every later one, with a BackendError."""
+        ...
+
     def close(self) -> None:
         """Give back what the graph holds."""
         ...
@@ -70,6 +74,11 @@ class LoadedNetwork:
     ) -> None:
         self._sessions = {}
         self._open.close()
+
+    def interrupt(self) -> None:
+        """End whatever runs in another thread; the network is of no use afterwards."""
+        for session in self._sessions.values():
+            session.interrupt()
 
     def run(self, graph: str, **inputs: Pixels) -> tuple[Pixels, ...]:
         """Run one of the graphs."""

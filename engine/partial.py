@@ -100,5 +100,5 @@ def reported(path: Path) -> Generator[None]:
             ) from error
         raise OutputError(
             f"{path} could not be written ({error.strerror or error}).",
-            "Choose another --codec, or a container such as .mkv.",
+            "Check --codec, --preset, --crf and --pix-fmt, or choose a container such as .mkv.",
         ) from error

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -169,7 +169,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         if settings.cuts and settings.parity is Parity.CORRECT and stages:
             stages.insert(0, mark_cuts)
         frames = prefetch(_chained(prefetch(source.frames(), _AHEAD), stages), _AHEAD)
-        with closing(frames):
+        with closing(frames), _interrupted_by_errors(loaded):
             if progress:
                 progress(0, plan.after.frames)  # the first frame may take minutes
             for frame in frames:
@@ -178,6 +178,17 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                 if progress:
                     progress(written, plan.after.frames)
     return Summary(plan.output, plan.after, written, time.monotonic() - began)
+
+
+@contextmanager
+def _interrupted_by_errors(networks: Sequence[LoadedNetwork]) -> Generator[None]:
+    """Let nobody wait for a frame, which may take minutes, once it is known that it is not wanted."""
+    try:
+        yield
+    except BaseException:
+        for network in networks:
+            network.interrupt()
+        raise
 
 
 def _opened(path: Path, settings: Settings) -> Source:

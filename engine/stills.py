@@ -28,8 +28,8 @@ _NUMBER = re.compile(r"%0?(?P<digits>\d*)d")
 
 
 def has_number(name: str) -> bool:
-    """Whether a file name is a printf pattern such as ``%06d.png``."""
-    return _NUMBER.search(name) is not None
+    """Whether a file name is a printf pattern of pictures, ``%06d.png``; a film may be called 5%d.mp4."""
+    return _NUMBER.search(name) is not None and Path(name).suffix.lower() in STILL_SUFFIXES
 
 
 class Sequence:

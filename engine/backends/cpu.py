@@ -15,6 +15,8 @@ class CpuSession:
     """A graph in ONNX Runtime (see ``engine.backend.Session``)."""
 
     def __init__(self, path: Path, options: Any) -> None:
+        self._running = onnxruntime.RunOptions()
+        self._running.log_severity_level = 4  # an interruption is no error to print
         try:
             self._session = onnxruntime.InferenceSession(
                 str(path), options, providers=["CPUExecutionProvider"]
@@ -26,12 +28,15 @@ class CpuSession:
 
     def __call__(self, **inputs: Pixels) -> tuple[Pixels, ...]:
         try:
-            return tuple(cast(list[Pixels], self._session.run(None, inputs)))
+            return tuple(cast(list[Pixels], self._session.run(None, inputs, self._running)))
         except Exception as error:
             raise BackendError(
                 f"ONNX Runtime failed: {error}",
                 "If memory ran out, close other programs or take a smaller film.",
             ) from error
+
+    def interrupt(self) -> None:
+        self._running.terminate = True  # looked at between the nodes of the graph
 
     def close(self) -> None:
         del self._session

@@ -37,13 +37,16 @@ def look() -> Callable[[Path], Looked]:
             frames = list(film.decode(video))
             duration = Fraction(film.duration or 0, 1_000_000)
             metadata = dict(film.metadata)
+            # While the film is open: a closed one answers with whatever lies in its memory.
+            size, rate = (video.width, video.height), video.average_rate
+            codec, pix_fmt = video.codec_context.name, video.codec_context.pix_fmt
         with av.open(f"file:{path}") as film:
             packets = film.demux(film.streams.audio[0]) if film.streams.audio else ()
             return Looked(
-                size=(video.width, video.height),
-                rate=video.average_rate,
-                codec=video.codec_context.name,
-                pix_fmt=video.codec_context.pix_fmt,
+                size=size,
+                rate=rate,
+                codec=codec,
+                pix_fmt=pix_fmt,
                 times=[frame.pts * frame.time_base for frame in frames],
                 pictures=[frame.to_ndarray(format="rgb24") for frame in frames],
                 sound=[(p.pts * p.time_base, bytes(p)) for p in packets if p.size],
