@@ -171,7 +171,7 @@ def test_an_interrupt_ends_the_worker_and_leaves_nothing(
 def test_a_missing_library_names_the_way_to_install_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(exporter, "LIBRARIES", ("no-such-library",))
+    monkeypatch.setattr(exporter, "LIBRARIES", (("numpy",), ("no-such-library", "nor-this-one")))
     error = failure(Store(tmp_path))
     assert "no-such-library" in error.message
     assert "requirements/export.txt" in error.remedy
@@ -211,3 +211,8 @@ sys.exit(code)
         "       Make room, or choose another folder with --store.",
     ]
     assert result.stdout.splitlines()[-1] == "disk/store"
+
+
+def test_a_library_may_be_installed_under_another_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exporter, "LIBRARIES", (("no-such-library", "numpy"),))
+    assert list(exporter.library_versions()) == ["numpy"]
