@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Generator
@@ -62,7 +63,7 @@ def exit_code(command: Callable[[], int], *, interrupted: str) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text
     try:
-        with messages():
+        with messages(), _terminated_as_interrupted():
             return command()
     except ReelError as error:
         _complain(error.message, error.remedy)
@@ -79,6 +80,20 @@ def exit_code(command: Callable[[], int], *, interrupted: str) -> int:
     except MemoryError:
         _complain("There is not enough memory.", "Close other programs, or take a smaller film.")
         return FAILED
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Generator[None]:
+    """Clean up on SIGTERM, which systems send at shutdown, as on Ctrl-C."""
+
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _complain(what: str, remedy: str) -> None:

@@ -29,9 +29,17 @@ def long_film(make_film) -> Path:
     return make_film("long.mp4", noise * 60, sound=0.5)
 
 
-@pytest.mark.parametrize("output", ["out.mp4", "frames/", "frames/%06d.png"])
+@pytest.mark.parametrize(
+    ("output", "sent"),
+    [
+        ("out.mp4", signal.SIGINT),
+        ("frames/", signal.SIGINT),
+        ("frames/%06d.png", signal.SIGINT),
+        ("out.mp4", signal.SIGTERM),
+    ],
+)
 def test_an_interrupt_removes_the_unfinished_output_and_says_how_to_go_on(
-    long_film, tiny_store, tmp_path, output: str
+    long_film, tiny_store, tmp_path, output: str, sent: signal.Signals
 ) -> None:
     (place := tmp_path / "outputs").mkdir()
     words = [*RUN, long_film, "-o", f"outputs/{output}", "--store", tiny_store, "--order", "edvr-m"]
@@ -43,7 +51,7 @@ def test_an_interrupt_removes_the_unfinished_output_and_says_how_to_go_on(
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(sent)
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
