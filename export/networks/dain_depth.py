@@ -6,15 +6,13 @@ authors (commit 7c727ac), from Paddle's own operators and for any time between t
 
 from __future__ import annotations
 
-import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
 from ..recipe import Traced
-from .dain import FLOW_UNIT, LEVELS, FlowBothWays, ResidualBlock
+from .dain import FLOW_UNIT, LEVELS, DainRecipe, FlowBothWays, ResidualBlock
 from .depth_projection import project
-from .examples import moving_pictures
 from .kernel_warp import taps, warp
 from .megadepth import MegaDepth, named_depth_weights
 from .pwc import FlowEstimator, PyramidFeatures
@@ -216,28 +214,13 @@ def activated(name):
 UNUSED_WEIGHTS = {"flownets.deconv2.weight": (2, 2, 4, 4), "flownets.deconv2.bias": (2,)}
 
 
-class DainDepthRecipe:
-    """How reel exports the paper's DAIN (see ``export.recipe.Recipe``)."""
+class DainDepthRecipe(DainRecipe):
+    """How reel exports the paper's DAIN: as PaddleGAN's, but for what the graphs are."""
 
     PER_FRAME = ("context", "depth", *LEVELS)
 
     def __init__(self):
         self.net = DainDepth()
-
-    def layout(self):
-        return {name: tuple(parameter.shape) for name, parameter in self.net.named_weights().items()}
-
-    def load(self, weights):
-        for name, parameter in self.net.named_weights().items():
-            parameter.set_value(weights[name])
-
-    def example(self, height, width):
-        a, b = moving_pictures(2, height, width)
-        return {"a": a, "b": b, "t": np.array([0.3], np.float32)}
-
-    def paddle_output(self, example):
-        with paddle.no_grad():
-            return self.net(*(paddle.to_tensor(example[name]) for name in ("a", "b", "t"))).numpy()
 
     def traced(self):
         a, b = (tuple(f"{side}_{level}" for level in LEVELS) for side in "ab")

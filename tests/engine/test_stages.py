@@ -125,6 +125,14 @@ def test_a_shot_whose_first_frame_is_left_out_still_begins_with_a_cut():
     assert values_of(frames)[2:4] == [0.3, pytest.approx(0.75)]
 
 
+def test_a_shot_whose_first_frames_make_none_still_begins_with_a_cut():
+    frames, _ = interpolated([0.1, 0.8, 0.9, 1.0], cuts=(0, 1), cadence=Cadence(rate=Fraction(25, 2)))
+    assert [(value, frame.cut) for value, frame in zip(values_of(frames), frames, strict=True)] == [
+        (0.1, True),
+        (0.9, True),
+    ]
+
+
 def test_a_lower_rate_leaves_frames_out():
     frames, network = interpolated([0.0, 0.1, 0.2, 0.3], cadence=Cadence(rate=Fraction(25, 2)))
     assert values_of(frames) == [0.0, 0.2]
@@ -256,6 +264,7 @@ def test_a_colouriser_sees_a_grey_square_and_leaves_luma_alone():
     shown += np.reshape([0.485, 0.456, 0.406], (1, 3, 1, 1))
     assert np.ptp(shown, axis=1).max() < 1e-5, "the network was shown colour"
     weights = np.reshape([0.299, 0.587, 0.114], (1, 3, 1, 1))
+    assert shown.mean() == pytest.approx(float((frame.pixels * weights).sum(axis=1).mean()), abs=0.01)
     before, after = ((pixels * weights).sum(axis=1) for pixels in (frame.pixels, coloured.pixels))
     np.testing.assert_allclose(after, before, atol=1e-3)
     assert (coloured.pixels[:, 0] > coloured.pixels[:, 1]).all()
