@@ -12,15 +12,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .engine.pipeline import Settings
     from .engine.restore import restore
+    from .engine.settings import Settings
     from .errors import ReelError
 
 __all__ = ["ReelError", "Settings", "__version__", "restore"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"ReelError": ".errors", "Settings": ".engine.pipeline", "restore": ".engine.restore"}
+_HOMES = {"ReelError": ".errors", "Settings": ".engine.settings", "restore": ".engine.restore"}
 
 
 def __getattr__(name: str) -> object:

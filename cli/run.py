@@ -16,7 +16,8 @@ from .terminal import DONE, Grammar, ProgressDisplay, exit_code
 from .times import clock, count, frame_rate, quality, seconds, time_step
 
 if TYPE_CHECKING:
-    from ..engine.pipeline import Plan, Settings
+    from ..engine.pipeline import Plan
+    from ..engine.settings import Settings
 
 _NAMES = {network.name for network in NETWORKS}
 
@@ -28,10 +29,13 @@ examples:
   reel-run film.mp4 --order dain --fps 50            50 frames per second
   reel-run scans/ -o restored/ --rate 18             pictures in, pictures out
   reel-run photo.png --order deoldify edvr           one photo
+  reel-run film.mp4 --work-dir /big/disk             keep unfinished work elsewhere
   reel-run --input film.mp4 --output folder --process_order DAIN DeOldify EDVR    as with PaddleGAN
 
 Interpolating first gives the later networks more frames to work on; "--order deoldify edvr dain" does the
 same with half the colouring and enlarging, but interpolates large frames.
+
+Ctrl-C stops, twice at once. A run that was stopped, or broke off, goes on when the same command is given again.
 """
 
 
@@ -53,6 +57,10 @@ def parser() -> Grammar:
         help="film, photo, or frames/%%06d.png or a folder for pictures (default: beside INPUT)",
     )
     result.add_argument("--overwrite", "-y", action="store_true", help="replace OUTPUT if it is there")
+    result.add_argument(
+        "--work-dir", metavar="DIR", type=Path, help="for unfinished work (default: hidden, beside OUTPUT)"
+    )
+    result.add_argument("--fresh", action="store_true", help="start over, and drop what is unfinished")
     result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
     result.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
     result.add_argument("--device", choices=("auto", "cpu"), default="auto", help="default: auto")
@@ -136,9 +144,11 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in options.order if name.lower() not in _NAMES]
     if unknown:
         grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(_NAMES))}")
+    plans: list[Plan] = []
     return exit_code(
-        lambda: _run(options),
-        interrupted="Stopped. The unfinished output was removed; run the same command to start again.",
+        lambda: _run(options, plans),
+        interrupted=lambda: f"Stopped. {_kept(plans) or 'Nothing was finished yet; run it again to start.'}",
+        failed=lambda: _kept(plans),
     )
 
 
@@ -150,7 +160,15 @@ def _find_input(options: argparse.Namespace) -> None:
         options.source = options.order.pop()
 
 
-def _run(options: argparse.Namespace) -> int:
+def _kept(plans: list[Plan]) -> str | None:
+    """Say how to go on, if there is anything to go on with."""
+    job = plans[-1].job if plans else None
+    if job is None or not job.is_dir():
+        return None
+    return f"What is finished is kept in {job}; run the same command again to go on."
+
+
+def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
     if options.weight:
         raise ReelError(
             "Weights are not given to reel-run.",
@@ -171,11 +189,14 @@ def _run(options: argparse.Namespace) -> int:
     _describe(plan)
     if options.dry_run:
         return DONE
+    plans.append(plan)
     with ProgressDisplay("restoring") as display:
         summary = pipeline.run(plan, settings, CpuBackend(), progress=display)
-    speed = summary.frames / max(summary.seconds, 1e-9)
-    frames = "1 frame" if summary.frames == 1 else f"{summary.frames} frames"
-    print(f"{frames} in {clock(summary.seconds)}, {speed:.2f} fps", file=sys.stderr)
+    made = summary.frames - summary.kept
+    speed = made / max(summary.seconds, 1e-9)
+    frames = "1 frame" if made == 1 else f"{made} frames"
+    kept = f", after {summary.kept} made before" if summary.kept else ""
+    print(f"{frames} in {clock(summary.seconds)}, {speed:.2f} fps{kept}", file=sys.stderr)
     print(summary.output)
     return DONE
 
@@ -184,7 +205,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     from ..engine.cadence import Cadence
     from ..engine.encoding import Encoding
     from ..engine.parity import Parity
-    from ..engine.pipeline import Settings
+    from ..engine.settings import Settings
 
     if options.fps:
         cadence = Cadence(rate=options.fps)
@@ -209,6 +230,8 @@ def _settings(options: argparse.Namespace) -> Settings:
             codec=options.codec, crf=options.crf, preset=options.preset, pix_fmt=options.pix_fmt
         ),
         overwrite=options.overwrite,
+        work=options.work_dir,
+        fresh=options.fresh,
     )
 
 

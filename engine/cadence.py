@@ -13,10 +13,11 @@ from .frame import Format, Frame
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A frame that is wanted: its presentation time and its duration, seconds."""
+    """A frame that is wanted: presentation time and duration in seconds, and its place in the new film."""
 
     time: Fraction
     duration: Fraction
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,32 +51,38 @@ class Cadence:
             frames=film.frames and ceil(film.frames * self.factor),
         )
 
-    def schedule(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Due]]]:
-        """Give each frame with what is due from its time until the next one's."""
-        return self._grid(frames) if self.rate is not None else self._divided(frames)
+    def schedule(
+        self, frames: Iterator[Frame], *, first: Fraction | None = None
+    ) -> Iterator[tuple[Frame, list[Due]]]:
+        """Give each frame with what is due from its time until the next one's.
+
+        Args:
+            frames: All of a film, or its rest from any frame on.
+            first: The time of the film's first frame, where ``frames`` begin after it.
+        """
+        return self._grid(frames, first) if self.rate is not None else self._divided(frames)
 
     def _divided(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Due]]]:
         assert self.factor is not None
-        step = 1 / self.factor
-        position = Fraction(0)  # in frames of the film
-        for index, frame in enumerate(frames):
+        step = 1 / self.factor  # in frames of the film, as is the position
+        for frame in frames:
             due: list[Due] = []
-            while position < index + 1:
-                time = frame.time + (position - index) * frame.duration
-                due.append(Due(time, step * frame.duration))
-                position += step
+            for index in range(ceil(frame.index * self.factor), ceil((frame.index + 1) * self.factor)):
+                position = index * step - frame.index
+                due.append(Due(frame.time + position * frame.duration, step * frame.duration, index))
             yield frame, due
 
-    def _grid(self, frames: Iterator[Frame]) -> Iterator[tuple[Frame, list[Due]]]:
+    def _grid(self, frames: Iterator[Frame], first: Fraction | None) -> Iterator[tuple[Frame, list[Due]]]:
         assert self.rate is not None
-        step = 1 / self.rate
-        time: Fraction | None = None
+        index: int | None = None
         for frame in frames:
-            time = frame.time if time is None else time
+            first = frame.time if first is None else first
+            if index is None:
+                index = ceil((frame.time - first) * self.rate)
             due: list[Due] = []
-            while time < frame.time + frame.duration:
-                due.append(Due(time, step))
-                time += step
+            while (time := first + index / self.rate) < frame.time + frame.duration:
+                due.append(Due(time, 1 / self.rate, index))
+                index += 1
             yield frame, due
 
 

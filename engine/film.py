@@ -44,6 +44,7 @@ class Film:
         self._warned: set[str] = set()
         self._container: InputContainer | None = None
         self._pictures: Iterator[_Timed] = iter(())
+        self._index = 0
 
     @property
     def format(self) -> Format:
@@ -83,6 +84,22 @@ class Film:
                 return
             after = current[0] if current is not None else max(self._scan.timing.end, time + self._step)
             yield self._frame(picture, time, after - time)
+
+    def go_to(self, time: Fraction, index: int, *, seek: bool = True) -> None:
+        """Let ``frames`` begin with the one at this time, whose index it is.
+
+        Args:
+            time: As of one of the frames given.
+            index: Likewise.
+            seek: Whether to begin decoding at a key frame shortly before it. In some damaged or oddly coded
+                films that yields other pixels than decoding from the beginning does.
+        """
+        self._index = index
+        if seek:
+            self._pictures = self._pictures_from(self._origin + time)
+        else:
+            self._reopen()
+            self._pictures = self._shown(after=self._origin + time)
 
     def _begin(self) -> None:
         timing = self._scan.timing
@@ -152,7 +169,8 @@ class Film:
             self._warn("interlaced", "%s is interlaced; its fields are treated as whole frames.", self.path)
         if picture.is_corrupt:
             self._warn("corrupt", "Some frames of %s are damaged.", self.path)
-        return Frame(self._reader.read(picture), time - self._origin, duration)
+        index, self._index = self._index, self._index + 1
+        return Frame(self._reader.read(picture), time - self._origin, duration, index)
 
     def _pictures_from(self, start: Fraction) -> Iterator[_Timed]:
         """Give the pictures from ``start`` on, decoding from the key frame before it."""

@@ -21,13 +21,17 @@ class Frame:
             Nobody writes into an array that has been handed on.
         time: Presentation time in seconds, from the start of the run.
         duration: Seconds until the next frame of the film.
+        index: Place among the frames of its stream, from 0 at the start of the run.
         cut: Whether this is the first frame of a shot.
+        held: Whether this only repeats the frame before it, and so need not be looked at.
     """
 
     pixels: Pixels
     time: Fraction
     duration: Fraction
+    index: int = 0
     cut: bool = False
+    held: bool = False
 
     @property
     def height(self) -> int:
@@ -75,6 +79,11 @@ class Format:
     colour: Colour = Colour()
     frames: int | None = None
     still: bool = False
+
+
+def blank(height: int, width: int) -> Pixels:
+    """Return black pixels, [1, 3, H, W], that take no memory: for a frame that is asked for by nobody."""
+    return np.broadcast_to(np.float32(0), (1, 3, height, width))
 
 
 Stage = Callable[[Iterator[Frame]], Iterator[Frame]]

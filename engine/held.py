@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
-from .frame import Pixels
+from .frame import Frame, Pixels
+
+# A still longer than this is meant, like a title card: nothing moves across it.
+_LONGEST = 8
 
 _BLOCK = 8
 _TOLERANCE = 2.0 / 255.0  # compression noise averages out over a block, motion does not
+
+
+def mark_held(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Give the same frames with ``held`` set on those that only repeat the last one which is not.
+
+    The first frame of a shot never is, nor more than eight in a row. The cuts must be marked already.
+    """
+    shown: Frame | None = None
+    repeats = 0
+    for frame in frames:
+        held = shown is not None and not frame.cut and repeats < _LONGEST
+        if shown is not None and held and is_held(frame.pixels, shown.pixels):
+            repeats += 1
+            yield replace(frame, held=True)
+        else:
+            shown, repeats = frame, 0
+            yield frame
 
 
 def is_held(pixels: Pixels, previous: Pixels) -> bool:
@@ -18,3 +41,9 @@ def is_held(pixels: Pixels, previous: Pixels) -> bool:
         return bool(np.abs(difference).max() <= _TOLERANCE)
     blocks = difference[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
     return bool(np.abs(blocks.mean(axis=(1, 3))).max() <= _TOLERANCE)
+
+
+def is_same(pixels: Pixels, previous: Pixels) -> bool:
+    """Tell whether two frames are equal to the last bit, as where a codec skips a frame that stands still."""
+    middle = pixels.shape[2] // 2  # one row tells most frames apart
+    return np.array_equal(pixels[:, :, middle], previous[:, :, middle]) and np.array_equal(pixels, previous)

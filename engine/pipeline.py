@@ -4,73 +4,29 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..errors import ReelError
-from ..models.deoldify import RENDER_FACTOR
 from ..models.manifest import network_named
 from ..models.spec import Kind, Network
 from ..models.store import Artifact, Store
 from .backend import Backend, LoadedNetwork
-from .cadence import Cadence
-from .encoding import Encoding
-from .frame import Format, Frame, Stage
+from .chain import AHEAD, restored, stage_labels
+from .frame import Format
 from .naming import check_apart, without_protocol
-from .parity import Parity
 from .prefetch import prefetch
-from .shots import mark_cuts
+from .restart import Trail
+from .settings import Settings
 from .sink import open_sink
 from .source import Source, open_source
-from .stages.colourise import Colourise
-from .stages.interpolate import Interpolate
-from .stages.upscale import Upscale
-
-DEFAULT_ORDER = ("dain", "deoldify", "edvr")
-
-_AHEAD = 4  # frames decoded, and frames to encode, that may wait; more would only cost memory
+from .timings import Clock, Timings
 
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
 """Called at the start and after each frame written, with the count so far and the total or None."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What to make of a film.
-
-    Attributes:
-        order: Names of networks, first to last. Empty: the film is only decoded and encoded.
-        cadence: Which frames an interpolator makes.
-        render_factor: Detail that the colouriser looks at.
-        remove_duplicates: Interpolate over frames that only repeat their neighbour.
-        cuts: Whether to look for cuts, which no network then looks across.
-        parity: Correct, or as PaddleGAN to the byte, which knows no cuts.
-        start, end: The part of the film to do, seconds from its beginning; None for all.
-        rate: Frames per second of a folder of pictures.
-        encoding: Codec, quality, pixel format.
-        overwrite: Whether a file that is there already may be replaced.
-    """
-
-    order: tuple[str, ...] = DEFAULT_ORDER
-    cadence: Cadence = field(default_factory=lambda: Cadence(factor=Fraction(2)))
-    render_factor: int = RENDER_FACTOR
-    remove_duplicates: bool = False
-    cuts: bool = True
-    parity: Parity = Parity.CORRECT
-    start: Fraction | None = None
-    end: Fraction | None = None
-    rate: Fraction | None = None
-    encoding: Encoding = field(default_factory=Encoding)
-    overwrite: bool = False
-
-    def __post_init__(self) -> None:
-        if self.render_factor < 1:
-            raise ReelError("A render factor below 1 leaves the colouriser nothing to see.", "Give 16 to 45.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +62,21 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a run came to."""
+    """What a run came to.
+
+    Attributes:
+        output: Where it is.
+        format: What it is.
+        frames: How many it has.
+        seconds: What the run took, loading the networks included.
+        timings: How the time after that was spent.
+    """
 
     output: Path
     format: Format
     frames: int
     seconds: float
+    timings: Timings
 
 
 def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
@@ -165,19 +130,19 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         loaded = [
             stack.enter_context(LoadedNetwork(step.network, step.artifact, backend)) for step in plan.steps
         ]
-        stages = [_stage(network, settings) for network in loaded]
-        if settings.cuts and settings.parity is Parity.CORRECT and stages:
-            stages.insert(0, mark_cuts)
-        frames = prefetch(_chained(prefetch(source.frames(), _AHEAD), stages), _AHEAD)
+        clock = Clock()
+        frames = prefetch(restored(source, loaded, settings, clock, Trail()), AHEAD)
         with closing(frames), _interrupted_by_errors(loaded):
             if progress:
                 progress(0, plan.after.frames)  # the first frame may take minutes
-            for frame in frames:
+            for frame in clock.timed("departure", frames):
                 sink.write(frame)
                 written += 1
                 if progress:
                     progress(written, plan.after.frames)
-    return Summary(plan.output, plan.after, written, time.monotonic() - began)
+    stages = ("analysis", *stage_labels([step.network for step in plan.steps]))
+    timings = clock.stopped(decode="decode", arrival="arrival", stages=stages, departure="departure")
+    return Summary(plan.output, plan.after, written, time.monotonic() - began, timings)
 
 
 @contextmanager
@@ -195,36 +160,10 @@ def _opened(path: Path, settings: Settings) -> Source:
     return open_source(path, start=settings.start, end=settings.end, rate=settings.rate)
 
 
-def _chained(frames: Iterator[Frame], stages: Sequence[Stage]) -> Iterator[Frame]:
-    """Run the frames through the stages; closing the result closes every part of the chain."""
-    with ExitStack() as parts:
-        for stage in (iter, *stages):
-            frames = stage(frames)
-            close = getattr(frames, "close", None)
-            if close:
-                parts.callback(close)
-        yield from frames
-
-
 def _format_after(network: Network, film: Format, settings: Settings) -> Format:
     if network.kind is Kind.INTERPOLATE:
         return settings.cadence.output_format(film)
     return replace(film, width=film.width * network.scale, height=film.height * network.scale)
-
-
-def _stage(network: LoadedNetwork, settings: Settings) -> Stage:
-    match network.network.kind:
-        case Kind.INTERPOLATE:
-            return Interpolate(
-                network,
-                settings.cadence,
-                remove_duplicates=settings.remove_duplicates,
-                parity=settings.parity,
-            )
-        case Kind.COLOURISE:
-            return Colourise(network, render_factor=settings.render_factor, parity=settings.parity)
-        case Kind.UPSCALE:
-            return Upscale(network, parity=settings.parity)
 
 
 def _note(plan: Plan) -> str | None:

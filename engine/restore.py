@@ -13,7 +13,8 @@ from ..models.store import Store
 from .backends.cpu import CpuBackend
 from .cadence import Cadence
 from .naming import chosen_output, default_output
-from .pipeline import Progress, Settings, Summary, plan, run
+from .pipeline import Progress, Summary, plan, run
+from .settings import Settings
 
 
 def restore(

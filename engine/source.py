@@ -37,6 +37,10 @@ class Source(Protocol):
         """Give every frame once, in order."""
         ...
 
+    def go_to(self, time: Fraction, index: int, *, seek: bool = True) -> None:
+        """Let ``frames`` begin with the one of that time and index; see ``Film.go_to``."""
+        ...
+
     def __enter__(self) -> Self: ...
 
     def __exit__(

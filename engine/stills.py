@@ -94,7 +94,8 @@ class Sequence:
         """
         size = (self._format.height, self._format.width)
         while self._next < len(self._files):
-            time, file = self._files[self._next]
+            index = self._next
+            time, file = self._files[index]
             self._next += 1
             pixels = _pixels(read_picture(file))
             if pixels.shape[2:] != size:
@@ -103,7 +104,11 @@ class Sequence:
                     f"{file} is {width}x{height}, the first picture is {size[1]}x{size[0]}.",
                     "Give pictures of one size, or each size by itself.",
                 )
-            yield Frame(pixels, time, 1 / self._rate)
+            yield Frame(pixels, time, 1 / self._rate, index)
+
+    def go_to(self, time: Fraction, index: int, *, seek: bool = True) -> None:
+        """Let ``frames`` begin with the picture of that index; see ``Film.go_to``."""
+        self._next = index
 
     def _describe(self, picture: VideoFrame) -> Format:
         height, width = _pixels(picture).shape[2:]

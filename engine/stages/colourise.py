@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 
 from ...models.deoldify import MEAN, RENDER_BASE, RENDER_FACTOR, STD
 from ..backend import LoadedNetwork
 from ..frame import Frame, Pixels
+from ..held import is_same
 from ..luma import grey_bytes, luma, with_chroma, with_chroma_bytes
 from ..parity import Parity, from_bytes, to_bytes
 from ..resample import resize, resize_bytes
@@ -22,13 +24,15 @@ _STD = np.array(STD).reshape(1, 3, 1, 1)
 class Colourise:
     """Give every frame the chroma that the network sees in it, and leave its luma alone.
 
-    The network looks at a grey square of ``render_factor * 16`` pixels a side. Source: PaddleGAN,
+    The network looks at a grey square of ``render_factor * 16`` pixels a side. A frame equal to the one
+    before it is not computed again. Source: PaddleGAN,
     ``ppgan/apps/deoldify_predictor.py``, 2.1.0.
 
     Args:
         network: A loaded colouriser.
         render_factor: 1 or more; larger sees more detail, smaller gives bolder colour.
         parity: See ``engine.parity``.
+        since: Frames before this time are asked for by nobody and stay as they are.
     """
 
     def __init__(
@@ -37,14 +41,22 @@ class Colourise:
         *,
         render_factor: int = RENDER_FACTOR,
         parity: Parity = Parity.CORRECT,
+        since: Fraction | None = None,
     ) -> None:
         self._network = network
+        self._since = since
         self._side = render_factor * RENDER_BASE
         self._colourised = self._as_paddlegan if parity is Parity.PPGAN else self._correctly
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        last: tuple[Pixels, Pixels] | None = None
         for frame in frames:
-            yield replace(frame, pixels=self._colourised(frame.pixels))
+            if self._since is not None and frame.time < self._since:
+                yield frame
+                continue
+            if last is None or not is_same(frame.pixels, last[0]):
+                last = frame.pixels, self._colourised(frame.pixels)
+            yield replace(frame, pixels=last[1])
 
     def _correctly(self, pixels: Pixels) -> Pixels:
         grey = luma(pixels)

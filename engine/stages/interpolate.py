@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from ...models.spec import Graph
 from ..backend import LoadedNetwork
 from ..cadence import Cadence, Due
-from ..frame import Frame, Pixels
-from ..held import is_held
+from ..frame import Frame, Pixels, blank
+from ..held import is_same
 from ..parity import Parity, finished
-
-# A still longer than this is meant, like a title card: nothing moves across it.
-_LONGEST_HELD = 8
-
 
 Known = dict[str, Pixels]
 """Tensors by the names that graphs know them by."""
@@ -56,7 +53,8 @@ class _Seen:
 class Interpolate:
     """Give the frames that a cadence asks for, made from the two around them where none is there.
 
-    Across a cut, and after the last frame, the earlier frame is held. Source: PaddleGAN,
+    Across a cut, after the last frame and between equal ones, the earlier frame is held. Frames marked as
+    ``held`` are taken for none at all, and interpolated over. Source: PaddleGAN,
     ``ppgan/apps/dain_predictor.py``, 2.1.0.
 
     Args:
@@ -65,9 +63,9 @@ class Interpolate:
             ``a`` and ``b``, the first graph's results for them (``a_...``, ``b_...``), the pair's results
             and the time ``t`` in (0, 1).
         cadence: Which times are wanted.
-        remove_duplicates: Take a frame that only repeats its neighbour for no frame at all, and
-            interpolate over the gap: for film that was printed with every other frame doubled.
         parity: See ``engine.parity``.
+        first: The time of the film's first frame, where the stage is given only the rest.
+        since: Frames before this time are asked for by nobody and come out blank.
     """
 
     def __init__(
@@ -75,13 +73,15 @@ class Interpolate:
         network: LoadedNetwork,
         cadence: Cadence,
         *,
-        remove_duplicates: bool = False,
         parity: Parity = Parity.CORRECT,
+        first: Fraction | None = None,
+        since: Fraction | None = None,
     ) -> None:
         self._network = network
         self._cadence = cadence
-        self._remove_duplicates = remove_duplicates
         self._parity = parity
+        self._first = first
+        self._since = since
         self._last: _Seen | None = None
         self._per_frame, *self._per_pair, self._per_time = network.network.graphs
 
@@ -97,39 +97,30 @@ class Interpolate:
         """Give each frame with the one that it is interpolated to, and what is due until then."""
         anchor: Frame | None = None
         waiting: list[Due] = []
-        held = 0
-        for frame, due in self._cadence.schedule(frames):
-            if anchor is not None and self._repeats(frame, anchor, held):
-                held += 1
-            else:
+        for frame, due in self._cadence.schedule(frames, first=self._first):
+            if anchor is None or not frame.held:
                 if anchor is not None:
                     yield anchor, frame, waiting
-                anchor, waiting, held = frame, [], 0
+                anchor, waiting = frame, []
             waiting = waiting + due
         if anchor is not None:
             yield anchor, None, waiting[:1] if self._parity is Parity.PPGAN else waiting
 
-    def _repeats(self, frame: Frame, anchor: Frame, held: int) -> bool:
-        if not self._remove_duplicates or frame.cut or held >= _LONGEST_HELD:
-            return False
-        return is_held(frame.pixels, anchor.pixels)
-
     def _between(self, a: Frame, b: Frame | None, due: list[Due]) -> Iterator[Frame]:
-        if b is None or b.cut or all(wanted.time == a.time for wanted in due):
-            for wanted in due:
-                yield Frame(a.pixels, wanted.time, wanted.duration)
-            return
-        first, second = self._seen(a), self._seen(b)
-        known: Known | None = None
+        still = b is None or b.cut or (self._parity is Parity.CORRECT and is_same(a.pixels, b.pixels))
+        pair: tuple[_Seen, Known] | None = None
         for wanted in due:
-            if wanted.time == a.time:
-                yield Frame(a.pixels, wanted.time, wanted.duration)
-                continue
-            known = known or self._pair(first, second)
-            t = np.array([float((wanted.time - a.time) / (b.time - a.time))], np.float32)
-            (between,) = self._network.run(self._per_time.name, **known, t=t)
-            pixels = np.ascontiguousarray(finished(first.padding.inside(between), self._parity))
-            yield Frame(pixels, wanted.time, wanted.duration)
+            if self._since is not None and wanted.time < self._since:
+                pixels = blank(a.height, a.width)
+            elif b is None or still or wanted.time == a.time:
+                pixels = a.pixels
+            else:
+                pair = pair or self._pair(a, b)
+                seen, known = pair
+                t = np.array([float((wanted.time - a.time) / (b.time - a.time))], np.float32)
+                (between,) = self._network.run(self._per_time.name, **known, t=t)
+                pixels = np.ascontiguousarray(finished(seen.padding.inside(between), self._parity))
+            yield Frame(pixels, wanted.time, wanted.duration, wanted.index)
 
     def _seen(self, frame: Frame) -> _Seen:
         """Return what is computed of a frame alone; the last one is remembered for the pair that follows."""
@@ -142,15 +133,16 @@ class Interpolate:
         self._last = _Seen(frame, padding, padded, dict(zip(names, results, strict=True)))
         return self._last
 
-    def _pair(self, a: _Seen, b: _Seen) -> Known:
+    def _pair(self, first: Frame, second: Frame) -> tuple[_Seen, Known]:
         """Return everything about two neighbours that the last graph asks for, but for the time."""
+        a, b = self._seen(first), self._seen(second)
         known: Known = {"a": a.padded, "b": b.padded}
         known |= {f"a_{name}": value for name, value in a.results.items()}
         known |= {f"b_{name}": value for name, value in b.results.items()}
         for graph in self._per_pair:
             results = self._network.run(graph.name, **_asked_for(graph, known))
             known |= {tensor.name: value for tensor, value in zip(graph.outputs, results, strict=True)}
-        return _asked_for(self._per_time, known)
+        return a, _asked_for(self._per_time, known)
 
 
 def _asked_for(graph: Graph, known: Known) -> Known:

@@ -5,22 +5,29 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
 import numpy as np
 
 from ...models.edvr import WINDOW
 from ..backend import LoadedNetwork
-from ..frame import Frame, Pixels
+from ..frame import Frame, Pixels, blank
+from ..held import is_same
 from ..parity import Parity, finished
 
 _REACH = WINDOW // 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Seen:
+    """A frame, and once a window needs it: its padded pixels and its pyramid.
+
+    ``picture`` is a number that frames share which follow each other and are equal.
+    """
+
     frame: Frame
-    padded: Pixels
-    pyramid: tuple[Pixels, ...]
+    picture: int
+    known: tuple[Pixels, tuple[Pixels, ...]] | None = None
 
 
 class Upscale:
@@ -28,17 +35,23 @@ class Upscale:
 
     A window never leaves its shot. Near the ends of a shot it takes in frames further inside instead
     (PaddleGAN's rule ``new_info``); in a shot of fewer than five frames it repeats the outermost. A frame's
-    pyramid is computed once for the windows that it appears in. Source: PaddleGAN,
+    pyramid is computed once for the windows that it appears in, and a window equal to the one before it not
+    at all. Source: PaddleGAN,
     ``ppgan/apps/edvr_predictor.py``, 2.1.0.
 
     Args:
         network: A loaded upscaler with graphs ``pyramid`` and ``fusion``.
         parity: See ``engine.parity``.
+        since: Frames before this time are asked for by nobody and come out blank.
     """
 
-    def __init__(self, network: LoadedNetwork, *, parity: Parity = Parity.CORRECT) -> None:
+    def __init__(
+        self, network: LoadedNetwork, *, parity: Parity = Parity.CORRECT, since: Fraction | None = None
+    ) -> None:
         self._network = network
         self._parity = parity
+        self._since = since
+        self._last: tuple[list[int], Pixels] | None = None  # pictures of a window, and what it gave
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         shot: deque[_Seen] = deque(maxlen=WINDOW)
@@ -47,8 +60,9 @@ class Upscale:
             if frame.cut:
                 yield from self._rest(shot, done, count)
                 shot.clear()
+                self._last = None
                 count = done = 0
-            shot.append(self._seen(frame))
+            shot.append(self._following(shot, frame))
             count += 1
             while done + _REACH < count and count >= WINDOW:
                 yield self._enlarged(shot, done, count)
@@ -59,26 +73,42 @@ class Upscale:
         for index in range(done, count):
             yield self._enlarged(shot, index, count)
 
-    def _seen(self, frame: Frame) -> _Seen:
-        multiple = self._network.network.multiple
-        below, right = -frame.height % multiple, -frame.width % multiple
-        padded = np.pad(frame.pixels, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
-        return _Seen(frame, padded, self._network.run("pyramid", frame=padded))
+    def _following(self, shot: deque[_Seen], frame: Frame) -> _Seen:
+        if shot and is_same(frame.pixels, shot[-1].frame.pixels):
+            return _Seen(frame, shot[-1].picture)
+        return _Seen(frame, shot[-1].picture + 1 if shot else 0)
+
+    def _known(self, seen: _Seen) -> tuple[Pixels, tuple[Pixels, ...]]:
+        """Return a frame's padded pixels and its pyramid, computed when the first window asks for them."""
+        if seen.known is None:
+            frame, multiple = seen.frame, self._network.network.multiple
+            below, right = -frame.height % multiple, -frame.width % multiple
+            padded = np.pad(frame.pixels, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
+            seen.known = padded, self._network.run("pyramid", frame=padded)
+        return seen.known
 
     def _enlarged(self, shot: deque[_Seen], index: int, count: int) -> Frame:
         oldest = count - len(shot)
-        window = [shot[i - oldest] for i in window_indices(index, count)]
-        centre = window[_REACH]
+        centre = shot[index - oldest].frame
+        scale = self._network.network.scale
+        height, width = scale * centre.height, scale * centre.width
+        if self._since is not None and centre.time < self._since:
+            return replace(centre, pixels=blank(height, width))
+        seen = [shot[i - oldest] for i in window_indices(index, count)]
+        pictures = [entry.picture for entry in seen]
+        if self._last is not None and self._last[0] == pictures:
+            return replace(centre, pixels=self._last[1])
+        window = [self._known(entry) for entry in seen]
         maps = {
-            f"level{level}_{i}": seen.pyramid[level - 1]
-            for i, seen in enumerate(window)
+            f"level{level}_{i}": pyramid[level - 1]
+            for i, (_, pyramid) in enumerate(window)
             for level in (1, 2, 3)
         }
-        (enlarged,) = self._network.run("fusion", centre=centre.padded, **maps)
-        scale = self._network.network.scale
-        height, width = scale * centre.frame.height, scale * centre.frame.width
-        pixels = finished(enlarged[:, :, :height, :width], self._parity)
-        return replace(centre.frame, pixels=np.ascontiguousarray(pixels))
+        padded, _ = window[_REACH]
+        (enlarged,) = self._network.run("fusion", centre=padded, **maps)
+        pixels = np.ascontiguousarray(finished(enlarged[:, :, :height, :width], self._parity))
+        self._last = pictures, pixels
+        return replace(centre, pixels=pixels)
 
 
 def window_indices(index: int, count: int) -> list[int]:

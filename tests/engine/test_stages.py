@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from reel.engine.cadence import Cadence, factor_from_step
 from reel.engine.frame import Format, Frame
+from reel.engine.held import mark_held
 from reel.engine.parity import Parity
 from reel.engine.stages.colourise import Colourise
 from reel.engine.stages.interpolate import Interpolate, Padding, padding_for
@@ -58,19 +59,19 @@ def film(values, *, cuts=(0,), size=(6, 10), rate=Fraction(25), times=None):
         pixels = np.full((1, 3, *size), value, np.float32)
         time = index / rate if times is None else times[index]
         following = (index + 1) / rate if times is None else times[index + 1]
-        yield Frame(pixels, time, following - time, cut=index in cuts)
+        yield Frame(pixels, time, following - time, index, cut=index in cuts)
 
 
 def values_of(frames):
     return [round(float(frame.pixels.mean()), 4) for frame in frames]
 
 
-def interpolated(values, *, factor=2, **options):
-    stage_options = {key: options.pop(key) for key in ("remove_duplicates", "parity") if key in options}
+def interpolated(values, *, factor=2, remove_duplicates=False, **options):
+    stage_options = {key: options.pop(key) for key in ("parity", "since") if key in options}
     cadence = options.pop("cadence", Cadence(factor=Fraction(factor)))
     network = Blend()
-    frames = list(Interpolate(network, cadence, **stage_options)(film(values, **options)))
-    return frames, network
+    frames = mark_held(film(values, **options)) if remove_duplicates else film(values, **options)
+    return list(Interpolate(network, cadence, **stage_options)(frames)), network
 
 
 def test_every_interval_is_halved_and_the_last_frame_lasts_as_long_as_before():
@@ -163,6 +164,14 @@ def test_repeated_frames_are_interpolated_over_only_where_asked():
 def test_a_long_still_stays_still():
     frames, _ = interpolated([0.5] * 30 + [0.9], factor=1, remove_duplicates=True)
     assert values_of(frames)[:20] == [0.5] * 20
+
+
+def test_between_equal_frames_nothing_is_computed():
+    frames, network = interpolated([0.5, 0.5, 0.5, 0.7])
+    assert values_of(frames) == [0.5, 0.5, 0.5, 0.5, 0.5, 0.6, 0.7, 0.7]
+    assert network.runs.count("synthesis") == 1
+    _, network = interpolated([0.5, 0.5, 0.5, 0.7], parity=Parity.PPGAN)
+    assert network.runs.count("synthesis") == 3
 
 
 def test_a_single_frame_is_held():

@@ -1,0 +1,109 @@
+"""The frames of the result: a film's frames, looked through for cuts, and each network in turn."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from fractions import Fraction
+
+from ..errors import InputError
+from ..models.spec import Kind, Network
+from .backend import LoadedNetwork
+from .frame import Frame, Stage
+from .held import mark_held
+from .parity import Parity
+from .prefetch import prefetch
+from .restart import Restart, Trail, as_before
+from .settings import Settings
+from .shots import mark_cuts
+from .source import Source
+from .stages.colourise import Colourise
+from .stages.interpolate import Interpolate
+from .stages.upscale import Upscale
+from .timings import Clock
+
+AHEAD = 4  # frames decoded, and frames to encode, that may wait; more would only cost memory
+
+_log = logging.getLogger(__name__)
+
+
+def restored(
+    source: Source,
+    networks: Sequence[LoadedNetwork],
+    settings: Settings,
+    clock: Clock,
+    trail: Trail,
+    restart: Restart | None = None,
+) -> Iterator[Frame]:
+    """Give the frames of the result, from where a run begins again or from the beginning.
+
+    Args:
+        source: Entered, and not read from.
+        networks: Loaded, in order.
+        settings: What to make of the film.
+        clock: Told how long each part takes, under ``decode``, ``arrival``, ``analysis`` and the labels
+            of the stages.
+        trail: Told what is found out about the film.
+        restart: Where to begin.
+
+    Raises:
+        InputError: The film is damaged, or not the one that the restart was made of.
+    """
+    with ExitStack() as parts:
+
+        def through(stage: Stage, frames: Iterator[Frame], name: str | None = None) -> Iterator[Frame]:
+            frames = stage(frames)
+            close = getattr(frames, "close", None)
+            if close:
+                parts.callback(close)
+            return clock.timed(name, frames) if name else frames
+
+        def analysed(seek: bool = True) -> Iterator[Frame] | None:
+            if restart is not None:
+                source.go_to(restart.marks[0].time, restart.marks[0].index, seek=seek)
+            decoded = prefetch(clock.timed("decode", source.frames()), AHEAD)
+            frames = through(iter, decoded, "arrival")
+            if settings.cuts and settings.parity is Parity.CORRECT and networks:
+                frames = through(mark_cuts, frames)
+            return frames if restart is None else as_before(frames, restart)
+
+        frames = analysed()
+        if frames is None:
+            _log.warning("%s cannot be sought in exactly; it is decoded from its beginning.", source.path)
+            parts.close()
+            frames = analysed(seek=False)
+        if frames is None:
+            raise InputError(
+                f"{source.path} does not decode to the same frames as before.",
+                "Start over with --fresh.",
+            )
+        if settings.remove_duplicates:
+            frames = through(mark_held, frames)
+        frames = through(trail.follow, frames, "analysis")
+        labels = stage_labels([network.network for network in networks])
+        for place, network in enumerate(networks):
+            since = restart.since[place] if restart else None
+            stage = _stage(network, settings, first=restart.first if restart else None, since=since)
+            frames = through(stage, frames, labels[place])
+        yield from (frame for frame in frames if restart is None or frame.time >= restart.time)
+
+
+def stage_labels(networks: Sequence[Network]) -> list[str]:
+    """Return a name for each network of a chain, numbered where one comes again."""
+    names = [network.name for network in networks]
+    again = [names[:place].count(name) + 1 for place, name in enumerate(names)]
+    return [name if times == 1 else f"{name} ({times})" for name, times in zip(names, again, strict=True)]
+
+
+def _stage(
+    network: LoadedNetwork, settings: Settings, *, first: Fraction | None, since: Fraction | None
+) -> Stage:
+    parity = settings.parity
+    match network.network.kind:
+        case Kind.INTERPOLATE:
+            return Interpolate(network, settings.cadence, parity=parity, first=first, since=since)
+        case Kind.COLOURISE:
+            return Colourise(network, render_factor=settings.render_factor, parity=parity, since=since)
+        case Kind.UPSCALE:
+            return Upscale(network, parity=parity, since=since)

@@ -1,0 +1,48 @@
+"""What to make of a film."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from ..errors import ReelError
+from ..models.deoldify import RENDER_FACTOR
+from .cadence import Cadence
+from .encoding import Encoding
+from .parity import Parity
+
+DEFAULT_ORDER = ("dain", "deoldify", "edvr")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What to make of a film.
+
+    Attributes:
+        order: Names of networks, first to last. Empty: the film is only decoded and encoded.
+        cadence: Which frames an interpolator makes.
+        render_factor: Detail that the colouriser looks at.
+        remove_duplicates: Interpolate over frames that only repeat their neighbour.
+        cuts: Whether to look for cuts, which no network then looks across.
+        parity: Correct, or as PaddleGAN to the byte, which knows no cuts.
+        start, end: The part of the film to do, seconds from its beginning; None for all.
+        rate: Frames per second of a folder of pictures.
+        encoding: Codec, quality, pixel format.
+        overwrite: Whether a file that is there already may be replaced.
+    """
+
+    order: tuple[str, ...] = DEFAULT_ORDER
+    cadence: Cadence = field(default_factory=lambda: Cadence(factor=Fraction(2)))
+    render_factor: int = RENDER_FACTOR
+    remove_duplicates: bool = False
+    cuts: bool = True
+    parity: Parity = Parity.CORRECT
+    start: Fraction | None = None
+    end: Fraction | None = None
+    rate: Fraction | None = None
+    encoding: Encoding = field(default_factory=Encoding)
+    overwrite: bool = False
+
+    def __post_init__(self) -> None:
+        if self.render_factor < 1:
+            raise ReelError("A render factor below 1 leaves the colouriser nothing to see.", "Give 16 to 45.")
