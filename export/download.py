@@ -16,8 +16,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from ..errors import WeightsError
-from ..models.spec import WeightSource
-from .hashes import RECORD, record_hash, recorded_hash
+from ..models.spec import WeightFolder, WeightSource
+from .hashes import RECORD, git_blob, record_hash, recorded_hash
 from .transfer import CutOffError, Partial, Progress, transfer
 from .weights import file_sha256
 
@@ -27,8 +27,8 @@ _PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each further try
 _OTHER_WAYS = "give a file you have with --weights FILE, or use --rehearsal to go on without"
 
 
-def fetch(source: WeightSource, folder: Path, *, progress: Progress | None = None) -> Path:
-    """Return an official weight file, downloading what of it is not here yet.
+def fetch(source: WeightSource | WeightFolder, folder: Path, *, progress: Progress | None = None) -> Path:
+    """Return a published weight file, or a folder of them, downloading what of it is not here yet.
 
     A download cut off is resumed where it stopped, in this call a few times and by the next one. The
     file is checked by size and sha256; where the publisher states no hash, the one of the first
@@ -43,12 +43,16 @@ def fetch(source: WeightSource, folder: Path, *, progress: Progress | None = Non
         progress: Called now and then with (bytes there, bytes in all or None).
 
     Returns:
-        The path of the complete, checked file.
+        The path of the complete, checked file or folder.
 
     Raises:
         WeightsError: No connection, no such file on the server, no room, or not the file it was.
     """
     target = folder / source.filename
+    if isinstance(source, WeightFolder):
+        for file in source.files:
+            fetch(file, target, progress=progress)
+        return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
@@ -125,6 +129,13 @@ def _check(path: Path, source: WeightSource, target: Path) -> None:
         _put_aside(path, target)
         raise WeightsError(
             f"{name} has {size} bytes instead of {source.size}; it was put aside as {name}.bad.",
+            f"Run again to download it afresh, or {_OTHER_WAYS}.",
+        )
+    if source.git_blob is not None and (blob := git_blob(path)) != source.git_blob:
+        _put_aside(path, target)
+        raise WeightsError(
+            f"{name} is not the file it should be: git would call it {blob} instead of {source.git_blob}; "
+            f"it was put aside as {name}.bad.",
             f"Run again to download it afresh, or {_OTHER_WAYS}.",
         )
     known = source.sha256 or recorded_hash(folder, name)

@@ -29,6 +29,7 @@ from ..models.store import (
     file_digest,
 )
 from .download import fetch
+from .hashes import RECORD
 from .weights import holds_ncnn
 from .worker import REQUEST, RESULT, Request
 
@@ -120,12 +121,14 @@ def official_weights(network: Network, store: Store, progress: Download | None =
     if not network.weights:
         raise WeightsError(f"{network.name} has no official weights.", "Give a file with --weights.")
     folder = store.folder / "weights"
-    for position, source in enumerate(network.weights, start=1):
+    # What is here is taken before a server is asked again that had nothing the last time.
+    sources = sorted(network.weights, key=lambda source: not (folder / source.filename).exists())
+    for position, source in enumerate(sources, start=1):
         try:
             path = fetch(source, folder, progress=progress)
             return Weights(path, _digest(path))
         except WeightsError as error:
-            if position == len(network.weights):
+            if position == len(sources):
                 raise
             _log.warning("%s Trying the next source.", error.message)
     raise AssertionError("unreachable")
@@ -201,8 +204,9 @@ def _version(library: str) -> str | None:
 
 
 def _digest(path: Path) -> str:
-    if path.is_dir():  # an unpacked program
-        files = sorted(file for file in path.iterdir() if file.is_file())
+    if path.is_dir():  # an unpacked program, or the ncnn port
+        ours = (RECORD, ".lock")  # of the download
+        files = sorted(file for file in path.iterdir() if file.is_file() and file.name not in ours)
         facts = [(file.name, file_digest(file)) for file in files]
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     return file_digest(path)

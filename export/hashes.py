@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -11,6 +12,15 @@ from typing import cast
 from ..errors import WeightsError
 
 RECORD = "hashes.json"
+
+
+def git_blob(path: Path) -> str:
+    """Return what git calls a file of this content: a SHA-1 of its length and bytes, 40 digits."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def recorded_hash(folder: Path, filename: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .spec import Graph, Kind, Network, Tensor, Tolerance
+from .spec import Graph, Kind, Network, Tensor, Tolerance, WeightFolder, WeightSource
 
 _CHANNELS = {2: 32, 3: 64, 4: 96, 5: 128, 6: 196}
 
@@ -27,6 +27,24 @@ _FLOWS = (Tensor("flow_ab", (1, 2, "H/4", "W/4")), Tensor("flow_ba", (1, 2, "H/4
 _DEPTHS = (_full("a_depth", 1), _full("b_depth", 1))
 _KERNELS = (_full("a_kernel", 16), _full("b_kernel", 16))
 
+# What git calls each file of the ncnn port (nihui/dain-ncnn-vulkan, models/best).
+_NCNN = {
+    "ctxnet.bin": "8a58991cbaa051c447b1f67871045e0934698ddc",
+    "ctxnet.param": "d1bcf53c041d858b518c22b0104757110b3c6653",
+    "depthnet.bin": "b75d403edd714ac26201144251d9e01b71da95eb",
+    "depthnet.param": "0a75c1d00478230d3073c2b8ae932d81bc65fa13",
+    "flownet.bin": "798fa10abf9fceedce9fc99a7a597f97f12374a9",
+    "flownet.param": "fb8eb0f0747634184c4d51b63087b50961c7405d",
+    "interpolation.bin": "8f163c4bafd8be64b3eec0565d4ba4d55c2d3e84",
+    "interpolation.param": "048b2187bef8b61020d28ebe8c786648a3a74d5a",
+}
+
+
+def _ncnn(name: str, blob: str) -> WeightSource:
+    place = "https://raw.githubusercontent.com/nihui/dain-ncnn-vulkan/master/models/best"
+    return WeightSource(f"{place}/{name}", git_blob=blob)
+
+
 DAIN_DEPTH = Network(
     name="dain-depth",
     title="DAIN, the paper's: new frames between two, by flow and by depth, which decides what is in front",
@@ -45,9 +63,15 @@ DAIN_DEPTH = Network(
     multiple=64,
     window=2,
     scale=1,
-    # The authors' own address is dead. --weights takes their best.pth, an .npz, or the folder of the ncnn
-    # port's four graphs (github.com/nihui/dain-ncnn-vulkan, models/best).
-    weights=(),
+    # The authors' own address (vllab1.ucmerced.edu) has been dead since 2020. A fork of their work has the
+    # same file, and the ncnn port the same weights as halves.
+    weights=(
+        WeightSource(
+            "https://raw.githubusercontent.com/BurguerJohn/Dain-App/master/model_weights/best.pth",
+            name="DAIN_best.pth",
+        ),
+        WeightFolder("dain-ncnn", tuple(_ncnn(name, blob) for name, blob in _NCNN.items())),
+    ),
     weights_key=None,
     check_sizes=((64, 128), (128, 64)),
     # Where a place rounds to another pixel in Paddle than in the graph, the outputs differ visibly in one

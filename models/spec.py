@@ -37,19 +37,30 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class WeightSource:
-    """One official file of weights, one line of the registry.
+    """One published file of weights, one line of the registry.
 
-    ``size`` in bytes and ``sha256`` are None where the publisher states none; the hash is then
-    recorded on the first download and compared ever after.
+    ``size`` in bytes, ``sha256`` and ``git_blob`` (the SHA-1 that git knows a file by) are None where the
+    publisher states none; the sha256 is then recorded on the first download and compared ever after.
+    ``name`` is what the file is called here, where its own name says too little.
     """
 
     url: str
     size: int | None = None
     sha256: str | None = None
+    git_blob: str | None = None
+    name: str | None = None
 
     @property
     def filename(self) -> str:
-        return self.url.rsplit("/", 1)[-1]
+        return self.name or self.url.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFolder:
+    """Published files that are weights only together; they are kept in a folder of this name."""
+
+    filename: str
+    files: tuple[WeightSource, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class Network:
         multiple: Height and width of a graph's input must be multiples of this (pixels).
         window: Frames that one output frame looks at.
         scale: Output size over input size.
-        weights: Official files to download; the first that answers is used.
+        weights: Published files to download; the first that can be had is used.
         weights_key: Entry of the weight file that holds the parameters, if it nests them.
         check_sizes: (height, width) of the inputs on which every export is compared with Paddle.
         tolerance: Float32 graph against Paddle.
@@ -95,7 +106,7 @@ class Network:
     multiple: int
     window: int
     scale: int
-    weights: tuple[WeightSource, ...]
+    weights: tuple[WeightSource | WeightFolder, ...]
     weights_key: str | None
     check_sizes: tuple[tuple[int, int], ...]
     tolerance: Tolerance

@@ -7,7 +7,7 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ import pytest
 from reel.errors import WeightsError
 from reel.export import download, transfer
 from reel.export.download import fetch
-from reel.models.spec import WeightSource
+from reel.export.exporter import official_weights
+from reel.models.dain_depth import DAIN_DEPTH
+from reel.models.spec import WeightFolder, WeightSource
+from reel.models.store import Store
 
 BODY = np.random.default_rng(1).bytes(300_000)
 
@@ -278,6 +281,37 @@ def test_a_full_disk_is_said_before_or_while_it_fills(
     error = refusal(publisher.source(), tmp_path)
     assert "disk is full" in error.message
     assert "goes on where it stopped" in error.remedy
+
+
+def test_a_file_that_git_knows_by_another_name_is_refused(tmp_path: Path, publisher: Publisher) -> None:
+    blob = hashlib.sha1(b"blob %d\0" % len(BODY) + BODY).hexdigest()
+    assert fetch(publisher.source(git_blob=blob), tmp_path / "right").read_bytes() == BODY
+    error = refusal(publisher.source(git_blob=blob[::-1]), tmp_path / "wrong")
+    assert blob in error.message
+    assert left_in(tmp_path / "wrong") == {"net.pdparams.bad"}
+
+
+def test_files_that_belong_together_come_into_one_folder(tmp_path: Path, publisher: Publisher) -> None:
+    files = tuple(WeightSource(f"{publisher.url}/port/{name}") for name in ("a.bin", "a.param"))
+    folder = fetch(WeightFolder("port", files), tmp_path)
+    assert folder == tmp_path / "port"
+    assert [path for path, _ in publisher.asked] == ["/port/a.bin", "/port/a.param"]
+    assert left_in(folder) >= {"a.bin", "a.param"}
+    fetch(WeightFolder("port", files), tmp_path)
+    assert len(publisher.asked) == 2
+
+
+def test_the_next_source_is_tried_where_one_is_dead(tmp_path: Path, publisher: Publisher) -> None:
+    port = tuple(WeightSource(f"{publisher.url}/port/{name}") for name in ("a.bin", "a.param"))
+    sources = (publisher.source(name="best.pth"), WeightFolder("port", port))
+    network = replace(DAIN_DEPTH, weights=sources)
+    publisher.statuses.append(404)
+    weights = official_weights(network, Store(tmp_path))
+    assert weights.path == tmp_path / "weights" / "port"
+    asked = len(publisher.asked)
+    assert official_weights(network, Store(tmp_path)) == weights
+    assert len(publisher.asked) == asked, "what is here was asked for again"
+    assert official_weights(network, Store(tmp_path / "b")).path == tmp_path / "b" / "weights" / "best.pth"
 
 
 def test_two_downloads_at_once_fetch_the_file_once(tmp_path: Path, publisher: Publisher) -> None:

@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from reel.errors import WeightsError
+from reel.export.hashes import git_blob
 from reel.export.ncnn_weights import GRAPHS, arrays_from_ncnn, arrays_of_graph, layers_of
+from reel.models.dain_depth import DAIN_DEPTH
+from reel.models.spec import WeightFolder
 
 PARAM = """7767517
 5 6
@@ -117,6 +120,14 @@ def test_the_real_context_network_is_read(port: Path, shapes: dict[str, tuple[in
     for array in found.values():
         assert 0.05 < array.std() < 0.1  # trained weights; a byte off, half precision reads as noise
         assert np.abs(array).max() < 3
+
+
+def test_the_real_files_are_those_that_would_be_downloaded(port: Path) -> None:
+    published = next(source for source in DAIN_DEPTH.weights if isinstance(source, WeightFolder))
+    known = {file.filename: file.git_blob for file in published.files}
+    found = {file.name: git_blob(file) for file in port.iterdir()}
+    assert found == {name: blob for name, blob in known.items() if name in found}
+    assert len(found) == 5
 
 
 def test_the_four_real_graphs_fit_the_network(
