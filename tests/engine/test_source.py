@@ -3,6 +3,7 @@
 import logging
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -243,3 +244,50 @@ def test_a_bare_stream_without_time_stamps_is_counted(make_film, drifting) -> No
         frames = list(film.frames())
         assert film.format.frames == 6
     assert [frame.time for frame in frames] == [Fraction(number, 25) for number in range(6)]
+
+
+@pytest.mark.parametrize("seek", [True, False], ids=["by seeking", "from the beginning"])
+@pytest.mark.parametrize("container", ["film.mp4", "film.mkv", "film.avi"])
+def test_a_film_can_be_gone_on_with_at_any_frame(make_film, drifting, container, seek) -> None:
+    path = make_film(container, drifting(40), rate=Fraction(25))
+    whole = frames_of(path)
+    for place in (0, 1, 13, 39):
+        with open_source(path) as source:
+            source.go_to(whole[place].time, whole[place].index, seek=seek)
+            rest = list(source.frames())
+        assert [replace(frame, pixels=0) for frame in rest] == [replace(f, pixels=0) for f in whole[place:]]
+        for frame, expected in zip(rest, whole[place:], strict=True):
+            np.testing.assert_array_equal(frame.pixels, expected.pixels)
+
+
+def test_a_range_of_a_film_can_be_gone_on_with(make_film, drifting) -> None:
+    path = make_film("film.mp4", drifting(40), rate=Fraction(25))
+    part = {"start": Fraction(1, 5), "end": Fraction(1)}
+    whole = frames_of(path, **part)
+    with open_source(path, **part) as source:
+        source.go_to(whole[7].time, 7)
+        rest = list(source.frames())
+    assert [(frame.time, frame.index) for frame in rest] == [(frame.time, frame.index) for frame in whole[7:]]
+    np.testing.assert_array_equal(rest[0].pixels, whole[7].pixels)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "moviepy_chaplin.mp4",
+        "decord_corrupted.mp4",
+        "media3_roadtrip-vp92-10bit.webm",
+        "bbb_interlaced_tff_30i.mpg",
+        "media3_sample_android_slow_motion.mp4",
+    ],
+)
+def test_a_real_film_is_gone_on_with_exactly(clips: Path, name: str) -> None:
+    with open_source(clips / name) as source:
+        whole = list(islice(source.frames(), 70))
+    for place in (1, len(whole) // 2, len(whole) - 3):
+        with open_source(clips / name) as source:
+            source.go_to(whole[place].time, whole[place].index)
+            rest = list(islice(source.frames(), 2))
+        for frame, expected in zip(rest, whole[place:], strict=False):
+            assert (frame.time, frame.index) == (expected.time, expected.index)
+            np.testing.assert_array_equal(frame.pixels, expected.pixels)
