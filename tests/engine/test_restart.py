@@ -54,7 +54,7 @@ def _film(variable):
         for place in range(length):
             moved = place - place % 3 if shot == 3 else place  # every frame of this shot comes three times
             pixels = texture[None, :, :32, moved : moved + 48].astype(np.float32)
-            if shot == 4 and place in (5, 6):  # a flash, which is no cut for those who remember the frames before
+            if shot == 4 and place in (5, 6):  # a flash, which is no cut
                 pixels = 1 - pixels[:, :, ::-1]
             # Grain, so that no two frames are equal.
             pixels = np.clip(pixels + noise.normal(0, 0.002, pixels.shape).astype(np.float32), 0, 1)
