@@ -3,10 +3,12 @@
     ReelError                 anything reel itself reports: a message and a remedy
     ├── InputError            the film, photo or frame sequence given cannot be read
     ├── OutputError           the result cannot be written
+    ├── JobError              what is kept of an unfinished run cannot be gone on with
     ├── WeightsError          a weight file is missing, damaged, hostile or of the wrong shape
     ├── ExportError           a network could not be exported or differs from Paddle
     ├── StoreError            an exported artifact is missing, stale or damaged
     └── BackendError          the device cannot run a graph
+        └── OutOfMemoryError  it has not enough memory to
 
 Errors of other libraries are wrapped once, where they enter reel, with ``raise ... from``.
 """
@@ -39,6 +41,10 @@ class OutputError(ReelError):
     """The result cannot be written."""
 
 
+class JobError(ReelError):
+    """What is kept of an unfinished run cannot be gone on with."""
+
+
 class WeightsError(ReelError):
     """A weight file is missing, damaged, hostile or of the wrong shape."""
 
@@ -53,3 +59,7 @@ class StoreError(ReelError):
 
 class BackendError(ReelError):
     """The device cannot run a graph."""
+
+
+class OutOfMemoryError(BackendError):
+    """The device has not enough memory to run a graph."""

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
-from ..models.spec import Network
+from ..errors import OutOfMemoryError
+from ..models.spec import Graph, Network, Tiling
 from ..models.store import Artifact
 from .frame import Pixels
+from .tiles import Tile, in_tiles, size_of, tiles
+
+# How far a graph of which nothing but the weights bounds it is expected to look, and is let look, where a
+# frame is computed in parts; pixels of the frame.
+_FIRST_REACH, _FURTHEST = 8, 96
+
+_log = logging.getLogger(__name__)
 
 
 class Session(Protocol):
     """A loaded graph."""
 
     def __call__(self, **inputs: Pixels) -> tuple[Pixels, ...]:
-        """Run the graph on inputs by name, and return its outputs in the order of its specification."""
+        """Run the graph on inputs by name, and return its outputs in the order of its specification.
+
+        Raises:
+            OutOfMemoryError: There was not enough memory for it.
+            BackendError: Something else went wrong.
+        """
         ...
 
     def interrupt(self) -> None:
@@ -50,11 +66,18 @@ class LoadedNetwork:
         network: Its facts.
         artifact: Its files.
         backend: What runs them.
+        memory: Bytes that may be taken beyond the weights, by the runs and by what is held between them.
+            Frames for which that is too little are computed in parts. None: as much as it takes.
     """
 
-    def __init__(self, network: Network, artifact: Artifact, backend: Backend) -> None:
+    def __init__(
+        self, network: Network, artifact: Artifact, backend: Backend, *, memory: int | None = None
+    ) -> None:
         self.network = network
         self.artifact = artifact
+        self._memory: float | None = memory
+        self._reach = _FIRST_REACH
+        self._warned = False
         self._backend = backend
         self._sessions: Mapping[str, Session] = {}
         self._open = ExitStack()
@@ -81,5 +104,64 @@ class LoadedNetwork:
             session.interrupt()
 
     def run(self, graph: str, **inputs: Pixels) -> tuple[Pixels, ...]:
-        """Run one of the graphs."""
-        return self._sessions[graph](**inputs)
+        """Run one of the graphs, in parts where the frame is too large for the memory.
+
+        Raises:
+            OutOfMemoryError: Even half of the memory that it may take is not there.
+            BackendError: The device failed.
+        """
+        facts = self.network.graph(graph)
+        try:
+            return self._run(facts, inputs)
+        except OutOfMemoryError:
+            size = size_of(facts, inputs)
+            if size is None or facts.tiling is None:
+                raise
+            # Others have taken it, or the figures are of another machine.
+            taken = self.network.held + facts.memory
+            self._memory = min(self._memory or math.inf, taken * size[0] * size[1]) // 2
+            _log.warning("Memory ran out; %s goes on with %s of it.", self.network.name, self._allowed)
+        return self._run(facts, inputs)
+
+    def has_room(self, per_pixel: int, height: int, width: int) -> bool:
+        """Tell whether so many bytes for each pixel of a frame may be taken, beyond what is always held."""
+        return self._memory is None or (self.network.held + per_pixel) * height * width <= self._memory
+
+    def tiles(self, tiling: Tiling, per_pixel: int, height: int, width: int) -> tuple[Tile, ...]:
+        """Cut a frame so that there are so many bytes for each pixel of a part; say once if there are not."""
+        if self._memory is None:
+            return tiles(height, width, tiling, height * width)
+        left = self._memory - self.network.held * height * width
+        parts = tiles(height, width, tiling, int(max(left, 0) // per_pixel))
+        if max(part.read for part in parts) * per_pixel > left:
+            self._too_little(height, width)
+        return parts
+
+    def _run(self, graph: Graph, inputs: Mapping[str, Pixels]) -> tuple[Pixels, ...]:
+        size, tiling, session = size_of(graph, inputs), graph.tiling, self._sessions[graph.name]
+        if size is None or self.has_room(graph.memory, *size):
+            return session(**inputs)
+        if tiling is None:
+            self._too_little(*size)
+            return session(**inputs)
+        while True:
+            reach = self._reach if tiling.reaches else 0
+            overlapping = replace(tiling, overlap=tiling.overlap + reach)
+            outputs = in_tiles(session, graph, inputs, self.tiles(overlapping, graph.memory, *size))
+            if not tiling.reaches or outputs[-1][0] <= reach or reach >= _FURTHEST:
+                return outputs
+            # Again, and from now on, with more overlap.
+            self._reach = min(math.ceil(outputs[-1][0]) + 4, _FURTHEST)
+            if self._reach == _FURTHEST:
+                _log.warning("%s looks further in this film than parts overlap.", self.network.name)
+
+    def _too_little(self, height: int, width: int) -> None:
+        """Say once that a run will take more memory than it may."""
+        if not self._warned:
+            name = self.network.name
+            _log.warning("%s needs more than %s for frames of %dx%d.", name, self._allowed, width, height)
+        self._warned = True
+
+    @property
+    def _allowed(self) -> str:
+        return f"{(self._memory or 0) / 2**30:.2g} GiB"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .spec import Graph, Kind, Network, Tensor, Tolerance, WeightSource
+from .spec import Graph, Kind, Network, Tensor, Tiling, Tolerance, WeightSource
 
 _CHANNELS = {2: 32, 3: 64, 4: 96, 5: 128, 6: 196}
 
@@ -15,6 +15,7 @@ def _features(prefix: str) -> tuple[Tensor, ...]:
 
 
 _FRAME_A, _FRAME_B = Tensor("a", (1, 3, "H", "W")), Tensor("b", (1, 3, "H", "W"))
+_MOVED = Tensor("moved", (1, 13, "H", "W"))
 _FLOWS = (Tensor("flow_ab", (1, 2, "H/4", "W/4")), Tensor("flow_ba", (1, 2, "H/4", "W/4")))
 
 DAIN = Network(
@@ -22,18 +23,17 @@ DAIN = Network(
     title="DAIN, PaddleGAN's: new frames between two, by optical flow",
     kind=Kind.INTERPOLATE,
     graphs=(
-        Graph("features", (Tensor("frame", (1, 3, "H", "W")),), _features("")),
-        Graph("flow", (*_features("a_"), *_features("b_")), _FLOWS),
-        Graph(
-            "synthesis",
-            (_FRAME_A, _FRAME_B, *_FLOWS, Tensor("t", (1,))),
-            (Tensor("between", (1, 3, "H", "W")),),
-        ),
+        Graph("features", (Tensor("frame", (1, 3, "H", "W")),), _features(""), memory=70),
+        Graph("flow", (*_features("a_"), *_features("b_")), _FLOWS, memory=900),
+        Graph("warp", (_FRAME_A, _FRAME_B, *_FLOWS, Tensor("t", (1,))), (_MOVED,), memory=230),
+        # A convolution of 7x7 and seven of 3x3: 3 + 7.
+        Graph("rectify", (_MOVED,), (Tensor("between", (1, 3, "H", "W")),), 840, Tiling(10, 2)),
     ),
     parameters=9_638_021,
     multiple=64,
     window=2,
     scale=1,
+    held=150,
     weights=(WeightSource("https://paddlegan.bj.bcebos.com/applications/DAIN_weight.tar"),),
     weights_key=None,
     check_sizes=((128, 192), (64, 128)),

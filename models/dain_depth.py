@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .spec import Graph, Kind, Network, Tensor, Tolerance, WeightFolder, WeightSource
+from .spec import Graph, Kind, Network, Tensor, Tiling, Tolerance, WeightFolder, WeightSource
 
 _CHANNELS = {2: 32, 3: 64, 4: 96, 5: 128, 6: 196}
 
@@ -18,14 +18,18 @@ def _levels(prefix: str) -> tuple[Tensor, ...]:
     )
 
 
-def _context(prefix: str) -> Tensor:
-    # Channels last, unlike all others: the kernel warp reads all channels of a pixel together.
-    return Tensor(f"{prefix}context", ("H", "W", 196))
-
-
 _FLOWS = (Tensor("flow_ab", (1, 2, "H/4", "W/4")), Tensor("flow_ba", (1, 2, "H/4", "W/4")))
-_DEPTHS = (_full("a_depth", 1), _full("b_depth", 1))
-_KERNELS = (_full("a_kernel", 16), _full("b_kernel", 16))
+_T = Tensor("t", (1,))
+_FRAME, _DEPTH, _WARPED = _full("frame", 3), _full("depth", 1), _full("warped", 196)
+_HALF, _BELOW = Tensor("half", (1, 128, "H/2", "W/2")), Tensor("below", (1, 64, "H/2", "W/2"))
+# Channels last, unlike all others: the kernel warp reads all channels of a pixel together. Its size is not
+# that of the motion where a tile reads from another part of the frame.
+_CONTEXT, _SOURCE = Tensor("context", ("H", "W", 196)), Tensor("context", ("h", "w", 196))
+
+
+def _both(name: str, channels: int) -> tuple[Tensor, Tensor]:
+    return _full(f"a_{name}", channels), _full(f"b_{name}", channels)
+
 
 # What git calls each file of the ncnn port (nihui/dain-ncnn-vulkan, models/best).
 _NCNN = {
@@ -50,19 +54,38 @@ DAIN_DEPTH = Network(
     title="DAIN, the paper's: new frames between two, by flow and by depth, which decides what is in front",
     kind=Kind.INTERPOLATE,
     graphs=(
-        Graph("features", (_full("frame", 3),), (_context(""), _full("depth", 1), *_levels(""))),
-        Graph("flow", (*_levels("a_"), *_levels("b_")), _FLOWS),
-        Graph("kernels", (_full("a", 3), _full("b", 3)), _KERNELS),
+        Graph("features", (_FRAME,), _levels(""), memory=70),
+        # A convolution of 7x7, and a pooling of 2x2 to the even side.
+        Graph("shallow", (_FRAME,), (_HALF,), 670, Tiling(4, 2)),
+        Graph("deep", (_HALF,), (_BELOW,), memory=1_200),
+        # Convolutions of 7x7, 11x11 and 3x3: 3 + 5 + 1, and an enlargement to the nearest.
+        Graph("depth", (_FRAME, _BELOW), (_DEPTH,), 1_120, Tiling(10, 2)),
+        # Convolutions of 7x7, and of 3x3 with dilations of 4, 1, 8 and 1.
+        Graph("context", (_FRAME, _DEPTH), (_CONTEXT,), 1_610, Tiling(17, 1)),
+        Graph("flow", (*_levels("a_"), *_levels("b_")), _FLOWS, memory=900),
+        Graph("kernels", (_full("a", 3), _full("b", 3)), _both("kernel", 16), memory=830),
+        Graph("motion", (*_both("depth", 1), *_FLOWS, _T), _both("motion", 2), memory=650),
         Graph(
-            "synthesis",
-            (_context("a_"), _context("b_"), *_DEPTHS, *_FLOWS, *_KERNELS, Tensor("t", (1,))),
+            "warp",
+            (_SOURCE, _full("motion", 2), _full("kernel", 16), Tensor("place", (6,))),
+            (_WARPED,),
+            memory=3_700,
+        ),
+        # A convolution of 7x7 and seven of 3x3: 3 + 7.
+        Graph(
+            "rectify",
+            (*_both("warped", 196), *_both("motion", 2), *_both("kernel", 16), _T),
             (_full("between", 3),),
+            3_600,
+            Tiling(10, 8),
         ),
     ),
     parameters=24_031_590,  # and 66 that the authors' file holds and no layer uses
     multiple=64,
     window=2,
     scale=1,
+    held=290,
+    spare=2 * 196 * 4,  # both contexts
     # The authors' own address (vllab1.ucmerced.edu) has been dead since 2020. A fork of their work has the
     # same file, and the ncnn port the same weights as halves.
     weights=(

@@ -15,7 +15,7 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-def _deoldify(name: str, title: str, file: str, parameters: int) -> Network:
+def _deoldify(name: str, title: str, file: str, *, parameters: int, memory: int) -> Network:
     return Network(
         name=name,
         title=title,
@@ -25,12 +25,14 @@ def _deoldify(name: str, title: str, file: str, parameters: int) -> Network:
                 "colour",
                 (Tensor("picture", (1, 3, "H", "W")),),
                 (Tensor("coloured", (1, 3, "H", "W")),),
+                memory,
             ),
         ),
         parameters=parameters,
         multiple=RENDER_BASE,
         window=1,
         scale=1,
+        held=0,
         weights=(WeightSource(f"https://paddlegan.bj.bcebos.com/applications/{file}"),),
         weights_key=None,
         check_sizes=((128, 128), (112, 144)),  # 112 halves to an odd side, where the decoder crops
@@ -44,12 +46,14 @@ DEOLDIFY = _deoldify(
     "deoldify",
     "DeOldify stable (resnet101): colour that holds still, PaddleGAN's default",
     "DeOldify_stable.pdparams",
-    218_479_991,
+    parameters=218_479_991,
+    memory=4_000,
 )
 
 DEOLDIFY_ARTISTIC = _deoldify(
     "deoldify-artistic",
     "DeOldify artistic (resnet34): more vivid colour, a third of the size",
     "DeOldify_art.pdparams",
-    63_767_523,
+    parameters=63_767_523,
+    memory=4_000,
 )

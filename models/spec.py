@@ -27,12 +27,37 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a graph may run on parts of its input, for the same output as on the whole.
+
+    Attributes:
+        overlap: Pixels of the frame that a part of the output depends on beyond its own edges.
+        multiple: Edges of a part lie on multiples of this, pixels of the frame.
+        reaches: Whether nothing but the weights bounds how far the graph looks. Its last output is then a
+            single number: how far it did look beyond the overlap, pixels of the frame.
+    """
+
+    overlap: int
+    multiple: int
+    reaches: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Graph:
-    """One ONNX file of a network."""
+    """One ONNX file of a network.
+
+    Attributes:
+        name, inputs, outputs: Of the file.
+        memory: Bytes for each pixel of the frame that a run takes at its peak: inputs, outputs, and all
+            between.
+        tiling: None where a pixel of the output may depend on any of the input.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    memory: int
+    tiling: Tiling | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +115,8 @@ class Network:
         multiple: Height and width of a graph's input must be multiples of this (pixels).
         window: Frames that one output frame looks at.
         scale: Output size over input size.
+        held: Bytes for each pixel of the frame that are kept from one run of a graph to the next.
+        spare: Bytes for each pixel that are kept as well where there is room, to save work.
         weights: Published files to download; the first that can be had is used.
         weights_key: Entry of the weight file that holds the parameters, if it nests them.
         check_sizes: (height, width) of the inputs on which every export is compared with Paddle.
@@ -106,12 +133,14 @@ class Network:
     multiple: int
     window: int
     scale: int
+    held: int
     weights: tuple[WeightSource | WeightFolder, ...]
     weights_key: str | None
     check_sizes: tuple[tuple[int, int], ...]
     tolerance: Tolerance
     licence: str
     paper: str
+    spare: int = 0
 
     def graph(self, name: str) -> Graph:
         """Return the graph of that name; KeyError where there is none."""

@@ -24,7 +24,7 @@ from platformdirs import user_cache_path
 from ..errors import StoreError
 from .spec import Network
 
-EXPORT_REVISION = 1
+EXPORT_REVISION = 2
 """Raised whenever the graphs that an export yields change: what is older is then exported anew."""
 
 CARD = "card.json"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from pathlib import Path
 from typing import Any, cast
 
 import onnxruntime
 
-from ...errors import BackendError
+from ...errors import BackendError, OutOfMemoryError
 from ..frame import Pixels
+
+# What ONNX Runtime 1.31 says where memory runs out.
+_NO_MEMORY = ("bad_alloc", "Failed to allocate memory")
 
 
 class CpuSession:
@@ -30,10 +35,12 @@ class CpuSession:
         try:
             return tuple(cast(list[Pixels], self._session.run(None, inputs, self._running)))
         except Exception as error:
-            raise BackendError(
-                f"ONNX Runtime failed: {error}",
-                "If memory ran out, close other programs or take a smaller film.",
-            ) from error
+            if isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY):
+                raise OutOfMemoryError(
+                    "There is not enough memory to run the network.",
+                    "Close other programs, or give --memory less: frames are then computed in smaller parts.",
+                ) from error
+            raise BackendError(f"ONNX Runtime failed: {error}", "Please report this.") from error
 
     def interrupt(self) -> None:
         self._running.terminate = True  # looked at between the nodes of the graph
@@ -55,6 +62,7 @@ class CpuBackend:
         self._threads = threads
 
     def load(self, path: Path) -> CpuSession:
+        _give_large_blocks_back()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # The arena never gives memory back and grows in powers of two: for EDVR at 320x180 it held 2.9 GB
@@ -63,3 +71,19 @@ class CpuBackend:
         if self._threads is not None:
             options.intra_op_num_threads = self._threads
         return CpuSession(path, options)
+
+
+def _give_large_blocks_back() -> None:
+    """Have the C library ask the system for each large block, and give it back when it is freed.
+
+    On its own it does so above a size that rises to 32 MiB. Smaller ones, of 64-byte alignment as ONNX
+    Runtime asks for, were not reused before glibc 2.38: EDVR-M's reconstruction at 384x256 took 504 MB in
+    place of 97, in the same time.
+    """
+    if sys.platform == "linux":
+        set_option = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc alone has it
+        if set_option is not None:
+            set_option(_MMAP_THRESHOLD, 4 << 20)
+
+
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD of malloc.h

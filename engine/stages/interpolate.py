@@ -8,15 +8,14 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...models.spec import Graph
+from ...models.dain_depth import DAIN_DEPTH
 from ..backend import LoadedNetwork
 from ..cadence import Cadence, Due
 from ..frame import Frame, Pixels, blank
 from ..held import is_same
 from ..parity import Parity, finished
-
-Known = dict[str, Pixels]
-"""Tensors by the names that graphs know them by."""
+from .dain import Dain, Interpolator, Known
+from .dain_depth import DainDepth
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +45,7 @@ class _Seen:
 
     frame: Frame
     padding: Padding
-    padded: Pixels
-    results: Known
+    known: Known
 
 
 class Interpolate:
@@ -58,10 +56,8 @@ class Interpolate:
     ``ppgan/apps/dain_predictor.py``, 2.1.0.
 
     Args:
-        network: A loaded interpolator. Its first graph runs once per frame, its last once per time between
-            two frames, those between them once per pair. Each takes what it names from the two frames
-            ``a`` and ``b``, the first graph's results for them (``a_...``, ``b_...``), the pair's results
-            and the time ``t`` in (0, 1).
+        network: A loaded interpolator. What it computes of one frame is computed once per frame, what it
+            computes of two once per pair.
         cadence: Which times are wanted.
         parity: See ``engine.parity``.
         first: The time of the film's first frame, where the stage is given only the rest.
@@ -83,7 +79,7 @@ class Interpolate:
         self._first = first
         self._since = since
         self._last: _Seen | None = None
-        self._per_frame, *self._per_pair, self._per_time = network.network.graphs
+        self._interpolator = _interpolator(network)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         begins = False  # whether the next frame given is the first one of its shot
@@ -117,8 +113,7 @@ class Interpolate:
             else:
                 pair = pair or self._pair(a, b)
                 seen, known = pair
-                t = np.array([float((wanted.time - a.time) / (b.time - a.time))], np.float32)
-                (between,) = self._network.run(self._per_time.name, **known, t=t)
+                between = self._interpolator.between(known, float((wanted.time - a.time) / (b.time - a.time)))
                 pixels = np.ascontiguousarray(finished(seen.padding.inside(between), self._parity))
             yield Frame(pixels, wanted.time, wanted.duration, wanted.index)
 
@@ -127,26 +122,17 @@ class Interpolate:
         if self._last is not None and self._last.frame is frame:
             return self._last
         padding = padding_for(frame.height, frame.width, self._network.network.multiple, self._parity)
-        padded = padding.around(frame.pixels)
-        results = self._network.run(self._per_frame.name, **{self._per_frame.inputs[0].name: padded})
-        names = [tensor.name for tensor in self._per_frame.outputs]
-        self._last = _Seen(frame, padding, padded, dict(zip(names, results, strict=True)))
+        self._last = _Seen(frame, padding, self._interpolator.alone(padding.around(frame.pixels)))
         return self._last
 
     def _pair(self, first: Frame, second: Frame) -> tuple[_Seen, Known]:
-        """Return everything about two neighbours that the last graph asks for, but for the time."""
+        """Return everything about two neighbours that does not depend on the time."""
         a, b = self._seen(first), self._seen(second)
-        known: Known = {"a": a.padded, "b": b.padded}
-        known |= {f"a_{name}": value for name, value in a.results.items()}
-        known |= {f"b_{name}": value for name, value in b.results.items()}
-        for graph in self._per_pair:
-            results = self._network.run(graph.name, **_asked_for(graph, known))
-            known |= {tensor.name: value for tensor, value in zip(graph.outputs, results, strict=True)}
-        return a, _asked_for(self._per_time, known)
+        return a, self._interpolator.pair(a.known, b.known)
 
 
-def _asked_for(graph: Graph, known: Known) -> Known:
-    return {tensor.name: known[tensor.name] for tensor in graph.inputs if tensor.name in known}
+def _interpolator(network: LoadedNetwork) -> Interpolator:
+    return DainDepth(network) if network.network is DAIN_DEPTH else Dain(network)
 
 
 def padding_for(height: int, width: int, multiple: int, parity: Parity) -> Padding:

@@ -14,6 +14,7 @@ from ..backend import LoadedNetwork
 from ..frame import Frame, Pixels, blank
 from ..held import is_same
 from ..parity import Parity, finished
+from .edvr import Edvr, Pyramid
 
 _REACH = WINDOW // 2
 
@@ -27,7 +28,7 @@ class _Seen:
 
     frame: Frame
     picture: int
-    known: tuple[Pixels, tuple[Pixels, ...]] | None = None
+    known: tuple[Pixels, Pyramid] | None = None
 
 
 class Upscale:
@@ -40,7 +41,7 @@ class Upscale:
     ``ppgan/apps/edvr_predictor.py``, 2.1.0.
 
     Args:
-        network: A loaded upscaler with graphs ``pyramid`` and ``fusion``.
+        network: A loaded upscaler.
         parity: See ``engine.parity``.
         since: Frames before this time are asked for by nobody and come out blank.
     """
@@ -49,6 +50,7 @@ class Upscale:
         self, network: LoadedNetwork, *, parity: Parity = Parity.CORRECT, since: Fraction | None = None
     ) -> None:
         self._network = network
+        self._upscaler = Edvr(network)
         self._parity = parity
         self._since = since
         self._last: tuple[list[int], Pixels] | None = None  # pictures of a window, and what it gave
@@ -78,13 +80,13 @@ class Upscale:
             return _Seen(frame, shot[-1].picture)
         return _Seen(frame, shot[-1].picture + 1 if shot else 0)
 
-    def _known(self, seen: _Seen) -> tuple[Pixels, tuple[Pixels, ...]]:
+    def _known(self, seen: _Seen) -> tuple[Pixels, Pyramid]:
         """Return a frame's padded pixels and its pyramid, computed when the first window asks for them."""
         if seen.known is None:
             frame, multiple = seen.frame, self._network.network.multiple
             below, right = -frame.height % multiple, -frame.width % multiple
             padded = np.pad(frame.pixels, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
-            seen.known = padded, self._network.run("pyramid", frame=padded)
+            seen.known = padded, self._upscaler.pyramid(padded)
         return seen.known
 
     def _enlarged(self, shot: deque[_Seen], index: int, count: int) -> Frame:
@@ -99,13 +101,8 @@ class Upscale:
         if self._last is not None and self._last[0] == pictures:
             return replace(centre, pixels=self._last[1])
         window = [self._known(entry) for entry in seen]
-        maps = {
-            f"level{level}_{i}": pyramid[level - 1]
-            for i, (_, pyramid) in enumerate(window)
-            for level in (1, 2, 3)
-        }
         padded, _ = window[_REACH]
-        (enlarged,) = self._network.run("fusion", centre=padded, **maps)
+        enlarged = self._upscaler.enlarged(padded, [pyramid for _, pyramid in window])
         pixels = np.ascontiguousarray(finished(enlarged[:, :, :height, :width], self._parity))
         self._last = pictures, pixels
         return replace(centre, pixels=pixels)

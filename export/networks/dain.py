@@ -59,19 +59,29 @@ class FlowBothWays(nn.Layer):
         return flow[0:1], flow[1:2]
 
 
-class Synthesis(nn.Layer):
-    """Frames a and b [1, 3, H, W], their flows and a time [1] in (0, 1) -> the frame at that time."""
+class Warp(nn.Layer):
+    """Frames a and b [1, 3, H, W], their flows and a time [1] in (0, 1) -> all that is known of that time.
 
-    def __init__(self, rectifier):
-        super().__init__()
-        self.rectifier = rectifier
+    [1, 13, H, W]: the mean of both frames as they moved, each of them, and how each moved, pixels.
+    """
 
     def forward(self, a, b, flow_ab, flow_ba, t):
         t = t.reshape([1, 1, 1, 1])
         offset_a, offset_b = enlarge(FLOW_UNIT * flow_ab * t), enlarge(FLOW_UNIT * flow_ba * (1.0 - t))
         warped_a, warped_b = sample(a, offset_a), sample(b, offset_b)
         blend = (warped_a + warped_b) / 2.0
-        return blend + self.rectifier(paddle.concat([blend, warped_a, warped_b, offset_a, offset_b], axis=1))
+        return paddle.concat([blend, warped_a, warped_b, offset_a, offset_b], axis=1)
+
+
+class Rectify(nn.Layer):
+    """What is known of a time, [1, 13, H, W] as Warp gives it -> the frame at that time [1, 3, H, W]."""
+
+    def __init__(self, rectifier):
+        super().__init__()
+        self.rectifier = rectifier
+
+    def forward(self, moved):
+        return moved[:, 0:3] + self.rectifier(moved)
 
 
 def enlarge(flow):
@@ -90,11 +100,12 @@ class Dain(nn.Layer):
         self.estimator = FlowEstimator(mask_threshold=0.9990)
         self.rectifier = Rectifier()
         self.flow = FlowBothWays(self.estimator)
-        self.synthesis = Synthesis(self.rectifier)
+        self.warp = Warp()
+        self.rectify = Rectify(self.rectifier)
 
     def forward(self, a, b, t):
         flow_ab, flow_ba = self.flow(self.features(a), self.features(b))
-        return self.synthesis(a, b, flow_ab, flow_ba, t)
+        return self.rectify(self.warp(a, b, flow_ab, flow_ba, t))
 
     def named_weights(self):
         """Return every parameter under the name it has in a weight file, in construction order."""
@@ -131,7 +142,8 @@ class DainRecipe:
         return {
             "features": Traced(self.net.features, ("frame",)),
             "flow": Traced(self.net.flow, (a, b)),
-            "synthesis": Traced(self.net.synthesis, ("a", "b", "flow_ab", "flow_ba", "t")),
+            "warp": Traced(self.net.warp, ("a", "b", "flow_ab", "flow_ba", "t")),
+            "rectify": Traced(self.net.rectify, ("moved",)),
         }
 
     def compose(self, run, example):
@@ -140,4 +152,5 @@ class DainRecipe:
             maps = run("features", frame=example[side])
             inputs |= {f"{side}_{level}": maps[i] for i, level in enumerate(LEVELS)}
         flow_ab, flow_ba = run("flow", **inputs)
-        return run("synthesis", **example, flow_ab=flow_ab, flow_ba=flow_ba)[0]
+        (moved,) = run("warp", **example, flow_ab=flow_ab, flow_ba=flow_ba)
+        return run("rectify", moved=moved)[0]

@@ -6,6 +6,7 @@ authors (commit 7c727ac), from Paddle's own operators and for any time between t
 
 from __future__ import annotations
 
+import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
@@ -13,8 +14,8 @@ from paddle import nn
 from ..recipe import Traced
 from .dain import FLOW_UNIT, LEVELS, DainRecipe, FlowBothWays, ResidualBlock
 from .depth_projection import project
-from .kernel_warp import taps, warp
-from .megadepth import MegaDepth, named_depth_weights
+from .kernel_warp import as_picture, taps, warp
+from .megadepth import Deep, Depth, MegaDepth, Shallow, named_depth_weights
 from .pwc import FlowEstimator, PyramidFeatures
 
 CONTEXT = 3 + 3 * 64 + 1  # the frame, three maps of features, the logarithm of its depth
@@ -49,21 +50,35 @@ class ContextFeatures(nn.Layer):
         return first, second, self.block3(second)
 
 
+class Context(nn.Layer):
+    """A frame [1, 3, H, W] and its log depth [1, 1, H, W] -> both and its features, [H, W, 196].
+
+    Channels last: the frame, the features, the log depth.
+    """
+
+    def __init__(self, features):
+        super().__init__()
+        self.features = features
+
+    def forward(self, frame, depth):
+        context = paddle.concat([frame, *self.features(frame), depth], axis=1)
+        return context.squeeze(0).transpose([1, 2, 0])
+
+
 class Features(nn.Layer):
     """What belongs to one frame.
 
-    Frame [1, 3, H, W], RGB in [0, 1], H and W multiples of 64 -> the context [H, W, 196], channels last
-    (frame, features, log depth); the log depth [1, 1, H, W]; flow features at H/4 to H/64, five maps.
+    Frame [1, 3, H, W], RGB in [0, 1], H and W multiples of 64 -> the context [H, W, 196] (see ``Context``);
+    the log depth [1, 1, H, W]; flow features at H/4 to H/64, five maps.
     """
 
     def __init__(self, depth, context, pyramid):
         super().__init__()
-        self.depth, self.context, self.pyramid = depth, context, pyramid
+        self.depth, self.context, self.pyramid = depth, Context(context), pyramid
 
     def forward(self, frame):
         log_depth = self.depth(frame)
-        context = paddle.concat([frame, *self.context(frame), log_depth], axis=1)
-        return context.squeeze(0).transpose([1, 2, 0]), log_depth, *self.pyramid(frame)
+        return self.context(frame, log_depth), log_depth, *self.pyramid(frame)
 
 
 class Kernels(nn.Layer):
@@ -127,37 +142,86 @@ class Rectifier(nn.Layer):
         return self.block5(self.block4(self.block3(self.block2(x))))
 
 
-class Synthesis(nn.Layer):
-    """What belongs to one time [1] in (0, 1) between frames a and b -> the frame [1, 3, H, W], not clipped.
+class Motion(nn.Layer):
+    """Log depths [1, 1, H, W] and flows [1, 2, H/4, W/4] of both frames, and a time [1] in (0, 1).
 
-    Contexts [H, W, 196], log depths [1, 1, H, W], kernels [1, 16, H, W] and flows [1, 2, H/4, W/4]
-    (twentieths of a pixel, from the one frame to the other) of both frames.
+    -> from each pixel at that time to where it is in a and in b, [1, 2, H, W] each, pixels.
+    """
+
+    def flow_at(self, flow_ab, flow_ba, t):
+        """Return flows [2, 2, H, W] from a and from b to the time t, pixels."""
+        return enlarge(paddle.concat([FLOW_UNIT * flow_ab * t, FLOW_UNIT * flow_ba * (1.0 - t)], axis=0), 4)
+
+    def projected(self, depth_a, depth_b, flow_ab, flow_ba, t):
+        """Return the motion [2, 2, H, W] from the time t to a and to b, pixels, and its weight."""
+        nearness = 1e-6 + paddle.exp(-paddle.concat([depth_a, depth_b], axis=0))
+        return project(self.flow_at(flow_ab, flow_ba, t), nearness)
+
+    def forward(self, depth_a, depth_b, flow_ab, flow_ba, t):
+        motion, _ = self.projected(depth_a, depth_b, flow_ab, flow_ba, t.reshape([1, 1, 1, 1]))
+        return motion[0:1], motion[1:2]
+
+
+class Warp(nn.Layer):
+    """A part of one frame's context [h, w, 196] and the motion to it [1, 2, H, W] -> [1, 196, H, W].
+
+    The motion and the kernel [1, 16, H, W] are those of a tile, or of the whole frame; H*W is a multiple
+    of 32. ``place`` [6] says where this is: width and height of the frame, column and row of the tile,
+    column and row of the context. A pixel whose motion points outside the context given gets what is of no
+    use.
+    """
+
+    def forward(self, context, motion, kernel, place):
+        place = place.cast("int64")
+        frame, tile = place[0:2], place[2:4]
+        size = paddle.shape(context)
+        source = paddle.concat([place[4:6], paddle.stack([size[1], size[0]]).cast("int64")])
+        return as_picture(warp(context, *taps(motion, kernel, frame, tile, source)), motion)
+
+
+class Rectify(nn.Layer):
+    """Both frames' warped contexts, motion and kernels, and a time [1] in (0, 1) -> the frame at that time.
+
+    [1, 196, H, W], [1, 2, H, W] and [1, 16, H, W] for each of both -> [1, 3, H, W], not clipped.
     """
 
     def __init__(self, rectifier):
         super().__init__()
         self.rectifier = rectifier
 
-    def flow_at(self, flow_ab, flow_ba, t):
-        """Return flows [2, 2, H, W] from a and from b to the time t, pixels."""
-        return enlarge(paddle.concat([FLOW_UNIT * flow_ab * t, FLOW_UNIT * flow_ba * (1.0 - t)], axis=0), 4)
+    def forward(self, warped_a, warped_b, motion_a, motion_b, kernel_a, kernel_b, t):
+        t = t.reshape([1, 1, 1, 1])
+        frame_a, frame_b = warped_a[:, 0:3], warped_b[:, 0:3]  # the context begins with the frame itself
+        parts = self.rectifier.part(warped_a, Rectifier.CONTEXT_A)
+        parts = parts + self.rectifier.part(warped_b, Rectifier.CONTEXT_B)
+        blend = frame_a * (1.0 - t) + frame_b * t
+        rest = paddle.concat([blend, frame_a, frame_b, motion_a, motion_b, kernel_a, kernel_b], axis=1)
+        return blend + self.rectifier(parts + self.rectifier.part(rest, Rectifier.REST))
 
-    def motion(self, depth_a, depth_b, flow_ab, flow_ba, t):
-        """Return flows [2, 2, H, W] from the time t to a and to b, pixels, and their weights."""
-        nearness = 1e-6 + paddle.exp(-paddle.concat([depth_a, depth_b], axis=0))
-        return project(self.flow_at(flow_ab, flow_ba, t), nearness)
+
+class Synthesis(nn.Layer):
+    """What belongs to one time [1] in (0, 1) between frames a and b -> the frame [1, 3, H, W], not clipped.
+
+    Contexts [H, W, 196], log depths [1, 1, H, W], flows [1, 2, H/4, W/4] (twentieths of a pixel, from the
+    one frame to the other) and kernels [1, 16, H, W] of both frames.
+    """
+
+    def __init__(self, rectifier):
+        super().__init__()
+        self.motion, self.warp, self.rectify = Motion(), Warp(), Rectify(rectifier)
 
     def forward(self, context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b, t):
-        t = t.reshape([1, 1, 1, 1])
-        flow, _ = self.motion(depth_a, depth_b, flow_ab, flow_ba, t)
-        # The context begins with the frame itself. Warped on its own it keeps no more than itself alive.
-        read_a, read_b = taps(flow[0:1], kernel_a), taps(flow[1:2], kernel_b)
-        frame_a, frame_b = warp(context_a[:, :, 0:3], *read_a), warp(context_b[:, :, 0:3], *read_b)
-        parts = self.rectifier.part(warp(context_a, *read_a), Rectifier.CONTEXT_A)
-        parts = parts + self.rectifier.part(warp(context_b, *read_b), Rectifier.CONTEXT_B)
-        blend = frame_a * (1.0 - t) + frame_b * t
-        rest = paddle.concat([blend, frame_a, frame_b, flow[0:1], flow[1:2], kernel_a, kernel_b], axis=1)
-        return blend + self.rectifier(parts + self.rectifier.part(rest, Rectifier.REST))
+        motion_a, motion_b = self.motion(depth_a, depth_b, flow_ab, flow_ba, t)
+        place = whole(motion_a)
+        warped_a = self.warp(context_a, motion_a, kernel_a, place)
+        warped_b = self.warp(context_b, motion_b, kernel_b, place)
+        return self.rectify(warped_a, warped_b, motion_a, motion_b, kernel_a, kernel_b, t)
+
+
+def whole(picture):
+    """Return the place (see ``Warp``) of a whole frame of the size of [1, _, H, W]."""
+    height, width = picture.shape[2:]
+    return paddle.to_tensor([width, height, 0, 0, 0, 0], "float32")
 
 
 def enlarge(x, factor):
@@ -189,10 +253,11 @@ class DainDepth(nn.Layer):
     def named_weights(self):
         """Return every parameter and running statistic under the name it has in the authors' file."""
         flow = [*self.features.pyramid.named_parameters(), *self.flow.estimator.named_parameters()]
+        rectifier = self.synthesis.rectify.rectifier
         return (
             {f"initScaleNets{name}": p for name, p in self.kernels.named_parameters()}
-            | {f"ctxNet.{in_list(name)}": p for name, p in self.features.context.named_parameters()}
-            | {f"rectifyNet.{in_list(name)}": p for name, p in self.synthesis.rectifier.named_parameters()}
+            | {f"ctxNet.{in_list(name)}": p for name, p in self.features.context.features.named_parameters()}
+            | {f"rectifyNet.{in_list(name)}": p for name, p in rectifier.named_parameters()}
             | {f"flownets.{activated(name)}": p for name, p in flow}
             | {f"depthNet.{name}": p for name, p in named_depth_weights(self.features.depth).items()}
         )
@@ -217,27 +282,45 @@ UNUSED_WEIGHTS = {"flownets.deconv2.weight": (2, 2, 4, 4), "flownets.deconv2.bia
 class DainDepthRecipe(DainRecipe):
     """How reel exports the paper's DAIN: as PaddleGAN's, but for what the graphs are."""
 
-    PER_FRAME = ("context", "depth", *LEVELS)
-
     def __init__(self):
         self.net = DainDepth()
 
     def traced(self):
         a, b = (tuple(f"{side}_{level}" for level in LEVELS) for side in "ab")
-        between = ("a_context", "b_context", "a_depth", "b_depth", "flow_ab", "flow_ba")
+        both = ("a_warped", "b_warped", "a_motion", "b_motion", "a_kernel", "b_kernel")
+        features, synthesis = self.net.features, self.net.synthesis
         return {
-            "features": Traced(self.net.features, ("frame",)),
+            "features": Traced(features.pyramid, ("frame",)),
+            "shallow": Traced(Shallow(features.depth), ("frame",)),
+            "deep": Traced(Deep(features.depth), ("half",)),
+            "depth": Traced(Depth(features.depth), ("frame", "below")),
+            "context": Traced(features.context, ("frame", "depth")),
             "flow": Traced(self.net.flow, (a, b)),
             "kernels": Traced(self.net.kernels, ("a", "b")),
-            "synthesis": Traced(self.net.synthesis, (*between, "a_kernel", "b_kernel", "t")),
+            "motion": Traced(synthesis.motion, ("a_depth", "b_depth", "flow_ab", "flow_ba", "t")),
+            "warp": Traced(synthesis.warp, ("context", "motion", "kernel", "place")),
+            "rectify": Traced(synthesis.rectify, (*both, "t")),
         }
 
     def compose(self, run, example):
-        known = {}
-        for side in "ab":
-            found = run("features", frame=example[side])
-            known |= {f"{side}_{name}": value for name, value in zip(self.PER_FRAME, found, strict=True)}
-        flow = run("flow", **{name: known.pop(name) for name in list(known) if "level" in name})
-        kernel = run("kernels", a=example["a"], b=example["b"])
-        known |= dict(zip(("flow_ab", "flow_ba", "a_kernel", "b_kernel"), (*flow, *kernel), strict=True))
-        return run("synthesis", **known, t=example["t"])[0]
+        seen = [self._seen(run, example[side]) for side in "ab"]
+        depths, flows, kernels = {}, {}, run("kernels", a=example["a"], b=example["b"])
+        for side, (depth, _, maps) in zip("ab", seen, strict=True):
+            depths[f"{side}_depth"] = depth
+            flows |= {f"{side}_{level}": value for level, value in zip(LEVELS, maps, strict=True)}
+        flow_ab, flow_ba = run("flow", **flows)
+        motions = run("motion", **depths, flow_ab=flow_ab, flow_ba=flow_ba, t=example["t"])
+        place = np.array([*example["a"].shape[:1:-1], 0, 0, 0, 0], np.float32)
+        known = {"t": example["t"]}
+        for side, (_, context, _), motion, kernel in zip("ab", seen, motions, kernels, strict=True):
+            (warped,) = run("warp", context=context, motion=motion, kernel=kernel, place=place)
+            known |= {f"{side}_warped": warped, f"{side}_motion": motion, f"{side}_kernel": kernel}
+        return run("rectify", **known)[0]
+
+    @staticmethod
+    def _seen(run, frame):
+        """Return a frame's depth, context and flow features."""
+        (half,) = run("shallow", frame=frame)
+        (below,) = run("deep", half=half)
+        (depth,) = run("depth", frame=frame, below=below)
+        return depth, run("context", frame=frame, depth=depth)[0], run("features", frame=frame)

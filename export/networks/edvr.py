@@ -1,8 +1,9 @@
-"""EDVR as PaddleGAN defines it, cut into a pyramid per frame and a fusion per window.
+"""EDVR as PaddleGAN defines it, cut into a pyramid per frame, and per window into four parts.
 
 The layers and weights are ppgan's own (``ppgan/models/generators/edvr.py``, 2.1.0); only the order of the
 work differs: a frame's pyramid is computed once for the five windows that it appears in. The result is
-exactly equal to the original.
+exactly equal to the original. Each of the four parts needs another share of memory for a pixel and looks
+another distance around it, so that a frame too large for the memory is cut into other tiles for each.
 """
 
 from __future__ import annotations
@@ -36,38 +37,64 @@ class Pyramid(nn.Layer):
         return level1, level2, level3
 
 
-class Fusion(nn.Layer):
-    """The middle frame and the pyramids of its window -> the middle frame, four times the size.
+class Align(nn.Layer):
+    """A frame's pyramid and the middle frame's -> the frame's features where the middle frame has them.
 
-    ``centre`` is [1, 3, H, W]; each level is a list of that level's maps of the five frames in time
-    order. Returns [1, 3, 4H, 4W], not clipped.
+    ``neighbour`` and ``reference`` are three maps each. Returns [1, nf, H, W], and [1]: how far, in pixels
+    of the frame, the deformable convolutions look beyond their own place. Nothing but the weights bounds
+    that, so who cuts a frame into tiles has to ask.
     """
 
     def __init__(self, net):
         super().__init__()
         self.net = net
 
-    def forward(self, centre, level1, level2, level3):
-        net = self.net
-        reference = [level[WINDOW // 2] for level in (level1, level2, level3)]
-        # One neighbour after the other: as one batch of five they need 1.4 times the memory, and on a CPU
-        # 1.15 times the time.
-        aligned = []
-        for i in range(WINDOW):
-            aligned.append(net.PCDModule([level1[i], level2[i], level3[i]], reference))
-        aligned = paddle.concat(aligned, axis=0)
-        x = self.fuse(aligned)
-        x = net.reconstructor(x)
-        x = net.Leaky_relu(net.pixel_shuffle(net.upconv1(x)))
-        x = net.Leaky_relu(net.pixel_shuffle(net.upconv2(x)))
-        x = net.conv_last(net.Leaky_relu(net.HRconv(x)))
-        return x + net.upsample(centre)
+    def forward(self, neighbour, reference):
+        pcd, layers, act = self.net.PCDModule, self.net.PCDModule._sub_layers, self.net.Leaky_relu
+        aligned = offset = None
+        reach = paddle.zeros([1])
+        for level in (3, 2, 1):
+            part = {name: layers.get(f"PCD_Align_L{level}_{name}") for name in PCD_PARTS}
+            own, unit = neighbour[level - 1], float(2 ** (level - 1))
+            x = act(part["offset_conv1"](paddle.concat([own, reference[level - 1]], axis=1)))
+            if level < 3:
+                x = act(part["offset_conv2"](paddle.concat([x, pcd.upsample(offset) * 2], axis=1)))
+                x = part["offset_conv3"](x)
+            else:
+                x = part["offset_conv2"](x)
+            offset = act(x)
+            read, far = deformed(part["dcn"], own, offset)
+            reach = paddle.maximum(reach, unit * far)
+            if level < 3:
+                read = part["fea_conv"](paddle.concat([read, pcd.upsample(aligned)], axis=1))
+            aligned = act(read) if level > 1 else read
+        offset = act(pcd.PCD_Align_cas_offset_conv1(paddle.concat([aligned, reference[0]], axis=1)))
+        offset = act(pcd.PCD_Align_cas_offset_conv2(offset))
+        aligned, far = deformed(pcd.PCD_Align_cascade_dcn, aligned, offset)
+        return act(aligned), reach + far
 
-    def fuse(self, aligned):
-        """Temporal and spatial attention over the aligned features [5, nf, H, W] -> [1, nf, H, W]."""
-        tsa = self.net.TSAModule
-        middle = WINDOW // 2
-        reference = tsa.tAtt_2(aligned[middle : middle + 1])
+
+PCD_PARTS = ("offset_conv1", "offset_conv2", "offset_conv3", "dcn", "fea_conv")
+
+
+def deformed(pack, features, offset_features):
+    """Run ppgan's DCNPack, and return the largest of its offsets, [1], as well."""
+    out = pack.conv_offset_mask(offset_features)
+    offset, mask = out[:, : 2 * pack.split_channels], out[:, 2 * pack.split_channels :]
+    return pack.dcn(features, offset, pack.sigmoid(mask)), paddle.abs(offset).max().reshape([1])
+
+
+class Fusion(nn.Layer):
+    """Temporal and spatial attention over a window's aligned features, [1, nf, H, W] each -> the same."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.tsa = net.TSAModule
+
+    def forward(self, aligned):
+        tsa = self.tsa
+        reference = tsa.tAtt_2(aligned[WINDOW // 2])
+        aligned = paddle.concat(aligned, axis=0)
         weight = tsa.sigmoid((tsa.tAtt_1(aligned) * reference).sum(axis=1, keepdim=True))
         weighted = aligned * weight
         stacked = paddle.concat([weighted[i : i + 1] for i in range(WINDOW)], axis=1)
@@ -82,6 +109,21 @@ class Fusion(nn.Layer):
         attention = tsa.sAtt_5(tsa.upsample(attention))
         added = tsa.sAtt_add_2(tsa.Leaky_relu(tsa.sAtt_add_1(attention)))
         return features * tsa.sigmoid(attention) * 2 + added
+
+
+class Enlarge(nn.Layer):
+    """The middle frame [1, 3, H, W] and its rebuilt features -> it in four times the size, not clipped."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = net
+
+    def forward(self, centre, rebuilt):
+        net = self.net
+        x = net.Leaky_relu(net.pixel_shuffle(net.upconv1(rebuilt)))
+        x = net.Leaky_relu(net.pixel_shuffle(net.upconv2(x)))
+        x = net.conv_last(net.Leaky_relu(net.HRconv(x)))
+        return x + net.upsample(centre)
 
 
 def pooled(tsa, x):
@@ -120,17 +162,24 @@ class EdvrRecipe:
             return self.net(paddle.to_tensor(example["window"])).numpy()
 
     def traced(self):
-        levels = tuple(tuple(f"level{level}_{i}" for i in range(WINDOW)) for level in (1, 2, 3))
+        mine, other = (tuple(f"{side}{level}" for level in (1, 2, 3)) for side in ("level", "reference"))
+        aligned = tuple(f"aligned_{i}" for i in range(WINDOW))
         return {
             "pyramid": Traced(Pyramid(self.net), ("frame",)),
-            "fusion": Traced(Fusion(self.net), ("centre", *levels)),
+            "align": Traced(Align(self.net), (mine, other)),
+            "fusion": Traced(Fusion(self.net), (aligned,)),
+            "rebuild": Traced(self.net.reconstructor, ("fused",)),
+            "enlarge": Traced(Enlarge(self.net), ("centre", "rebuilt")),
         }
 
     def compose(self, run, example):
         frames = [example["window"][:, i] for i in range(WINDOW)]
-        maps = {
-            f"level{level}_{i}": value
-            for i, frame in enumerate(frames)
-            for level, value in enumerate(run("pyramid", frame=frame), start=1)
-        }
-        return run("fusion", centre=frames[WINDOW // 2], **maps)[0]
+        pyramids = [run("pyramid", frame=frame) for frame in frames]
+        reference = {f"reference{level}": pyramids[WINDOW // 2][level - 1] for level in (1, 2, 3)}
+        aligned = {}
+        for i, pyramid in enumerate(pyramids):
+            own = {f"level{level}": value for level, value in enumerate(pyramid, start=1)}
+            aligned[f"aligned_{i}"] = run("align", **own, **reference)[0]
+        (fused,) = run("fusion", **aligned)
+        (rebuilt,) = run("rebuild", fused=fused)
+        return run("enlarge", centre=frames[WINDOW // 2], rebuilt=rebuilt)[0]

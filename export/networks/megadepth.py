@@ -121,6 +121,59 @@ class MegaDepth(nn.Sequential):
         )
 
 
+class Shallow(nn.Layer):
+    """The first layers, [1, 3, H, W] -> [1, 128, H/2, W/2]: what the hourglass takes further down."""
+
+    def __init__(self, depth):
+        super().__init__()
+        self.depth = depth
+
+    def forward(self, frame):
+        entry, pool = entry_of(self.depth), parts_of(self.depth)[0][0]
+        return pool(entry(frame))
+
+
+class Deep(nn.Layer):
+    """All that runs at half of the frame's size and below, [1, 128, H/2, W/2] -> [1, 64, H/2, W/2]."""
+
+    def __init__(self, depth):
+        super().__init__()
+        self.depth = depth
+
+    def forward(self, half):
+        for layer in parts_of(self.depth)[0][1:-1]:
+            half = layer(half)
+        return half
+
+
+class Depth(nn.Layer):
+    """A frame [1, 3, H, W] and what ``Deep`` gave of it -> the logarithm of its depth [1, 1, H, W].
+
+    The first layer runs again: kept from ``Shallow`` it would be the largest thing of all, 128 maps.
+    """
+
+    def __init__(self, depth):
+        super().__init__()
+        self.depth = depth
+
+    def forward(self, frame, below):
+        deep, skip = parts_of(self.depth)
+        own = entry_of(self.depth)(frame)
+        for layer in skip:
+            own = layer(own)
+        return self.depth[4](deep[-1](below) + own)
+
+
+def entry_of(depth):
+    return lambda frame: depth[2](depth[1](depth[0](frame)))
+
+
+def parts_of(depth):
+    """Return the layers of the outermost hourglass: those that go down and up again, and those beside."""
+    deep, skip = depth[3][0]._sub_layers.values()
+    return list(deep), list(skip)
+
+
 STATISTICS = {"_mean": "running_mean", "_variance": "running_var"}
 
 

@@ -164,12 +164,16 @@ def _tiny_models(network: Network) -> dict[str, object]:
             node("Slice", [f"{side}_level2", "zero", "two", "axis"], flow)
             for side, flow in (("a", "flow_ab"), ("b", "flow_ba"))
         ]
-        nodes["synthesis"] = [
+        constants |= {"thirteen": np.array([13]), "three": np.array([3])}
+        nodes["warp"] = [
             node("Sub", ["one", "t"], "rest"),
             node("Mul", ["a", "rest"], "of_a"),
             node("Mul", ["b", "t"], "of_b"),
-            node("Add", ["of_a", "of_b"], "between"),
+            node("Add", ["of_a", "of_b"], "blend"),
+            node("Concat", ["blend"] * 5, "repeated", axis=1),
+            node("Slice", ["repeated", "zero", "thirteen", "axis"], "moved"),
         ]
+        nodes["rectify"] = [node("Slice", ["moved", "zero", "three", "axis"], "between")]
     elif network.kind is Kind.COLOURISE:
         constants["tint"] = np.array([0.8, 0.0, -0.8], np.float32).reshape(1, 3, 1, 1)
         nodes["colour"] = [node("Add", ["picture", "tint"], "coloured")]
@@ -182,9 +186,12 @@ def _tiny_models(network: Network) -> dict[str, object]:
         ]
         constants |= {"zero": np.zeros(1, np.int64), "three": np.array([3]), "axis": np.array([1])}
         constants["scales"] = np.array([1, 1, 4, 4], np.float32)
-        nodes["fusion"] = [
-            node("Mean", [f"level1_{i}" for i in range(5)], "mean"),
-            node("Slice", ["mean", "zero", "three", "axis"], "small"),
+        constants["near"] = np.zeros(1, np.float32)
+        nodes["align"] = [node("Identity", ["level1"], "aligned"), node("Identity", ["near"], "reach")]
+        nodes["fusion"] = [node("Mean", [f"aligned_{i}" for i in range(5)], "fused")]
+        nodes["rebuild"] = [node("Identity", ["fused"], "rebuilt")]
+        nodes["enlarge"] = [
+            node("Slice", ["rebuilt", "zero", "three", "axis"], "small"),
             node("Resize", ["small", "", "scales"], "enlarged", mode="nearest"),
         ]
     return {graph.name: _model(graph, nodes[graph.name], constants) for graph in network.graphs}

@@ -78,13 +78,18 @@ class Known:
             return tuple(inputs["frame"].mean(keepdims=True) for _ in self.network.graph(graph).outputs)
         if graph == "flow":
             return inputs["a_level2"], inputs["b_level2"]
-        if graph == "synthesis":
+        if graph == "warp":
             t = inputs["t"].reshape(1, 1, 1, 1)
             return ((1 - t) * inputs["a"] + t * inputs["b"] + np.float32(0.1) * inputs["flow_ab"],)
         if graph == "pyramid":
             return (inputs["frame"],) * 3
-        mixed = sum(np.float32(0.5 ** (i + 1)) * inputs[f"level1_{i}"] for i in range(5))
-        return (mixed.repeat(4, axis=2).repeat(4, axis=3),)
+        if graph == "align":
+            return inputs["level1"], np.zeros(1, np.float32)
+        if graph == "fusion":
+            return (sum(np.float32(0.5 ** (i + 1)) * inputs[f"aligned_{i}"] for i in range(5)),)
+        if graph == "enlarge":
+            return (inputs["rebuilt"].repeat(4, axis=2).repeat(4, axis=3),)
+        return tuple(inputs.values())  # what comes last, and gives what it is given
 
 
 def result(film, order, settings, restart=None, count=None):
@@ -173,7 +178,7 @@ def test_what_only_leads_up_to_a_restart_is_not_computed():
     assert edvr.runs.count("fusion") == 20
     # The window of the first one reaches four frames back at most, which lie in three pairs.
     assert 20 <= deoldify.runs.count("colour") <= 26
-    assert 9 <= dain.runs.count("synthesis") <= 13
+    assert 9 <= dain.runs.count("rectify") <= 13
 
 
 def test_a_film_that_cannot_be_sought_in_exactly_is_decoded_from_its_beginning(caplog):

@@ -58,7 +58,10 @@ def first(weights: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFacto
 
 def test_an_export_says_its_steps_and_what_it_measured(first: First) -> None:
     assert first.steps[:3] == STEPS
-    assert first.steps[3:] == ["converting pyramid", "converting fusion", "comparing with Paddle"]
+    assert first.steps[3:] == [
+        *(f"converting {graph.name}" for graph in EDVR_M.graphs),
+        "comparing with Paddle",
+    ]
     card = first.artifact.card
     assert (card.network, card.weights, card.rehearsal) == ("edvr-m", "edvr-m.npz", False)
     assert [(figures.height, figures.width) for figures in card.parity] == list(EDVR_M.check_sizes)
@@ -67,8 +70,7 @@ def test_an_export_says_its_steps_and_what_it_measured(first: First) -> None:
     assert first.store.find(EDVR_M) == first.artifact
     assert {path.name for path in first.artifact.folder.iterdir()} == {
         "card.json",
-        "pyramid.onnx",
-        "fusion.onnx",
+        *(f"{graph.name}.onnx" for graph in EDVR_M.graphs),
     }
     assert [path.name for path in first.store.folder.iterdir()] == ["edvr-m"]
 

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 paddle = pytest.importorskip("paddle", reason="needs PaddlePaddle, the reference")
-from reel.export.networks.dain_depth import UNUSED_WEIGHTS, DainDepth
+from reel.export.networks.dain_depth import UNUSED_WEIGHTS, DainDepth, Warp, whole
 from reel.export.networks.depth_projection import fill_holes, project
-from reel.export.networks.kernel_warp import taps, warp
 from reel.export.networks.pwc import correlation
 
 # A place within this many pixels of a whole one may round either way: the flow carries an error of float32
@@ -103,7 +102,7 @@ def test_the_kernel_warp_is_the_authors(folder):
     archive = np.load(folder / "op_filterinterp.npz")
     for frame in range(len(archive["image"])):
         image, flow, kernel = tensors(*(archive[n][frame : frame + 1] for n in ("image", "flow", "filt")))
-        found = warp(image.squeeze(0).transpose([1, 2, 0]), *taps(flow, kernel)).numpy()
+        found = Warp()(image.squeeze(0).transpose([1, 2, 0]), flow, kernel, whole(flow)).numpy()
         np.testing.assert_allclose(found, archive["out"][frame : frame + 1], rtol=0, atol=1e-5)
 
 
@@ -113,9 +112,10 @@ def test_what_lies_between_the_parts_is_the_authors(network, folder):
     pair = pair_of(network, first)
     context_a, context_b, depth_a, depth_b, flow_ab, flow_ba, kernel_a, kernel_b = pair
     with paddle.no_grad():
-        motion, count = network.synthesis.motion(*pair[2:6], paddle.to_tensor([0.5]))
-        warped = warp(context_a, *taps(motion[0:1], kernel_a)).numpy()
-        other = warp(context_b, *taps(motion[1:2], kernel_b)).numpy()
+        motion, count = network.synthesis.motion.projected(*pair[2:6], paddle.to_tensor([0.5]))
+        place = whole(motion)
+        warped = network.synthesis.warp(context_a, motion[0:1], kernel_a, place).numpy()
+        other = network.synthesis.warp(context_b, motion[1:2], kernel_b, place).numpy()
     wanted = {
         "log_depth": (np.concatenate([depth_a, depth_b]), first["log_depth"], 5e-5),
         "flow_ab": (flow_ab, first["pwc_01"], 1e-5),
@@ -145,8 +145,8 @@ def test_the_frame_between_is_the_authors_at_three_times(network, folder, measur
         t = paddle.to_tensor([percent / 100])
         with paddle.no_grad():
             found = network.synthesis(*pair, t).numpy()
-            motion, _ = network.synthesis.motion(*pair[2:6], t)
-            flow = network.synthesis.flow_at(*pair[4:6], t)
+            motion, _ = network.synthesis.motion.projected(*pair[2:6], t)
+            flow = network.synthesis.motion.flow_at(*pair[4:6], t)
         expected = archive[f"out_t{percent:03d}"]
         decided = ~undecided(motion.numpy(), flow.numpy())
         assert decided.mean() > 0.5

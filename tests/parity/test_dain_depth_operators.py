@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 paddle = pytest.importorskip("paddle", reason="needs PaddlePaddle, the reference")
+from reel.export.networks.dain_depth import Warp, whole
 from reel.export.networks.depth_projection import project
-from reel.export.networks.kernel_warp import taps, warp
 from reel.export.networks.pwc import correlation
 
 HEIGHT, WIDTH = 16, 24
@@ -120,14 +120,18 @@ def test_the_nearer_of_two_that_meet_decides():
     assert found.numpy()[0, 0, 8, 7] == pytest.approx(-3.0, abs=5e-3)
 
 
+def warped(image, flow, kernel):
+    """Return the image [C, H, W] as the network reads it through kernels where the flow points."""
+    return Warp()(paddle.to_tensor(image.transpose(1, 2, 0).copy()), flow, kernel, whole(flow)).numpy()[0]
+
+
 @pytest.mark.parametrize("case", flows())
 def test_kernel_warp_equals_the_loops(case):
     rng = np.random.default_rng(5)
     image = rng.normal(0, 1, (3, HEIGHT, WIDTH)).astype(np.float32)
     kernel = rng.normal(0, 1, (16, HEIGHT, WIDTH)).astype(np.float32)
     flow = flows()[case]
-    read = taps(paddle.to_tensor(flow[None]), paddle.to_tensor(kernel[None]))
-    found = warp(paddle.to_tensor(image.transpose(1, 2, 0).copy()), *read).numpy()[0]
+    found = warped(image, paddle.to_tensor(flow[None]), paddle.to_tensor(kernel[None]))
     np.testing.assert_allclose(found, warp_by_loops(image, flow, kernel), rtol=0, atol=2e-5)
 
 
@@ -136,8 +140,7 @@ def test_kernel_warp_returns_the_source_itself_where_the_flow_leaves():
     image = rng.normal(0, 1, (3, HEIGHT, WIDTH)).astype(np.float32)
     kernel = rng.normal(0, 9, (1, 16, HEIGHT, WIDTH)).astype(np.float32)
     away = paddle.full([1, 2, HEIGHT, WIDTH], 1000.0)
-    found = warp(paddle.to_tensor(image.transpose(1, 2, 0).copy()), *taps(away, paddle.to_tensor(kernel)))
-    np.testing.assert_array_equal(found.numpy()[0], image)
+    np.testing.assert_array_equal(warped(image, away, paddle.to_tensor(kernel)), image)
 
 
 def test_correlation_equals_the_loops():

@@ -10,6 +10,7 @@ from reel.cli.export import main as export_main
 from reel.cli.run import main as run_main
 from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
+from reel.engine.stages.dain import Dain
 from reel.models.dain import DAIN
 from reel.models.store import Store
 
@@ -55,26 +56,16 @@ def dain(golden_store):
         yield network
 
 
-def flows(network, a, b):
-    names = [tensor.name for tensor in DAIN.graph("features").outputs]
-    maps = {
-        f"{side}_{name}": value
-        for side, frame in (("a", a), ("b", b))
-        for name, value in zip(names, network.run("features", frame=frame), strict=True)
-    }
-    return network.run("flow", **maps)
-
-
 @pytest.mark.parametrize("size", SIZES)
 def test_the_graphs_give_the_reference_outputs_at_three_times(size, folder, dain, measured):
     reference = np.load(folder / f"ppgan_dain_{size}.npz")
     a, b = reference["input_u8"].astype(np.float32) / 255
-    flow_ab, flow_ba = flows(dain, a, b)
-    np.testing.assert_allclose(flow_ab, reference["flow_01"], atol=1e-5)
-    np.testing.assert_allclose(flow_ba, reference["flow_10"], atol=1e-5)
+    network = Dain(dain)
+    pair = network.pair(network.alone(a), network.alone(b))
+    np.testing.assert_allclose(pair["flow_ab"], reference["flow_01"], atol=1e-5)
+    np.testing.assert_allclose(pair["flow_ba"], reference["flow_10"], atol=1e-5)
     for percent in TIMES:
-        t = np.array([percent / 100], np.float32)
-        (found,) = dain.run("synthesis", a=a, b=b, flow_ab=flow_ab, flow_ba=flow_ba, t=t)
+        found = network.between(pair, percent / 100)
         what = f"dain, reference t=.{percent}"
         row = measured(what, size, reference[f"out_t0{percent}"], found, "max 2e-4, mean 2e-6")
         assert row.maximum <= 2e-4

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from reel.engine.stages.edvr import Edvr
 from reel.models.deoldify import MEAN, STD
 from reel.models.manifest import NETWORKS
 from reel.models.spec import Kind
@@ -37,12 +38,8 @@ def colouriser_input(height, width):
 def enlarged(network, window):
     """Run EDVR's graphs on a window [1, 5, 3, H, W]."""
     frames = [window[:, i] for i in range(5)]
-    maps = {
-        f"level{level}_{i}": value
-        for i, frame in enumerate(frames)
-        for level, value in enumerate(network.run("pyramid", frame=frame), start=1)
-    }
-    return network.run("fusion", centre=frames[2], **maps)[0]
+    upscaler = Edvr(network)
+    return upscaler.enlarged(frames[2], [upscaler.pyramid(frame) for frame in frames])
 
 
 @pytest.mark.parametrize(("network", "size"), CASES)

@@ -11,6 +11,7 @@ import pytest
 from reel.cli.export import main as export_main
 from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
+from reel.engine.stages.edvr import Edvr
 from reel.models.edvr import EDVR_M
 from reel.models.store import Store
 
@@ -44,12 +45,8 @@ def test_downloaded_weights_run_as_in_paddlegan(mirror, tmp_path, paddlegan, mea
 
     frames = [np.random.default_rng(i).random((1, 3, 16, 24), np.float32) for i in range(5)]
     with LoadedNetwork(EDVR_M, store.find(EDVR_M), CpuBackend()) as network:
-        maps = {
-            f"level{level}_{i}": value
-            for i, frame in enumerate(frames)
-            for level, value in enumerate(network.run("pyramid", frame=frame), start=1)
-        }
-        (found,) = network.run("fusion", centre=frames[2], **maps)
+        upscaler = Edvr(network)
+        found = upscaler.enlarged(frames[2], [upscaler.pyramid(frame) for frame in frames])
     expected = paddlegan("edvr-m", np.stack(frames, axis=1))
     row = measured("edvr-m, downloaded weights", "24x16", expected, found, "L2 1e-5")
     assert row.relative_l2 <= 1e-5

@@ -1,0 +1,40 @@
+"""How EDVR's graphs make one large frame of a window of five."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...models.edvr import WINDOW
+from ..backend import LoadedNetwork
+from ..frame import Pixels
+
+Pyramid = tuple[Pixels, ...]
+"""Features of one frame at three levels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edvr:
+    """EDVR on frames [1, 3, H, W], H and W multiples of four."""
+
+    network: LoadedNetwork
+
+    def pyramid(self, frame: Pixels) -> Pyramid:
+        """Return what is computed of a frame alone."""
+        return self.network.run("pyramid", frame=frame)
+
+    def enlarged(self, centre: Pixels, pyramids: Sequence[Pyramid]) -> Pixels:
+        """Return the middle frame of a window in four times the size, [1, 3, 4H, 4W], not clipped."""
+        reference = _levels("reference", pyramids[WINDOW // 2])
+        aligned = {
+            f"aligned_{i}": self.network.run("align", **_levels("level", pyramid), **reference)[0]
+            for i, pyramid in enumerate(pyramids)
+        }
+        (fused,) = self.network.run("fusion", **aligned)
+        del aligned  # five maps that nobody needs any more
+        (rebuilt,) = self.network.run("rebuild", fused=fused)
+        return self.network.run("enlarge", centre=centre, rebuilt=rebuilt)[0]
+
+
+def _levels(prefix: str, pyramid: Pyramid) -> dict[str, Pixels]:
+    return {f"{prefix}{level}": value for level, value in enumerate(pyramid, start=1)}
