@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError
 from .colour import is_known_matrix
+from .fields import Field, looks_of_film, made_progressive
 from .frame import Format, Frame
 from .packets import WHAT_TO_GIVE, Key, check_within, is_cover, main_video, open_container, origin_of, scan
 from .pictures import Reader, colour_of, depth_of, has_alpha, turn_of
@@ -35,10 +36,19 @@ class Film:
         path: The file.
         start, end: Seconds from the beginning of the film; frames with start <= time < end are
             given, and their times count from ``start``.
+        field: How its pictures are made up; what is not progressive is made so.
     """
 
-    def __init__(self, path: Path, *, start: Fraction | None = None, end: Fraction | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        field: Field = Field.AUTO,
+    ) -> None:
         self.path = path
+        self._field = field
         self._start = start
         self._end = end
         self._warned: set[str] = set()
@@ -55,6 +65,11 @@ class Film:
     def has_tracks(self) -> bool:
         """Whether the file holds sound, subtitles or attachments; available once it is entered."""
         return self._has_tracks
+
+    @property
+    def files(self) -> list[Path]:
+        """The file."""
+        return [self.path]
 
     def __enter__(self) -> Self:
         self._scan = scan(self.path)
@@ -103,9 +118,11 @@ class Film:
 
     def _begin(self) -> None:
         timing = self._scan.timing
-        self._step = timing.step or timing.tick
         self._reopen()
         assert self._container is not None
+        self._resolve_field()
+        self._timing = timing if self._field.frames == 1 else timing.thinned(self._field.frames)
+        self._step = self._timing.step or timing.tick
         start = origin_of(self._container)
         self._until = None if self._end is None else start + self._end
         self._origin = start if self._start is None else start + self._start
@@ -119,6 +136,8 @@ class Film:
 
     def _check_range(self, length: Fraction) -> None:
         times = [self._scan.timing.time_of(stamp) for stamp in self._scan.stamps]
+        if self._field.frames != 1:
+            times = [times[0] + place * self._step for place in range(self._timing.frames)]
         until = self._until
         self._count = sum(1 for t in times if t >= self._origin and (until is None or t < until))
         check_within(self.path, length, self._start, self._end)
@@ -130,7 +149,7 @@ class Film:
 
     def _describe(self, picture: VideoFrame) -> None:
         """Take from the first picture what only a decoded one tells."""
-        name, stream, timing = picture.format.name, self._stream, self._scan.timing
+        name, stream, timing = picture.format.name, self._stream, self._timing
         colour, turn = colour_of(picture, image=stream.codec_context.name == "mjpeg"), turn_of(picture)
         # Chroma of Motion JPEG and MPEG-1 lies between the pixels, that of later codecs on them.
         left = stream.codec_context.name not in ("mjpeg", "mpeg1video")
@@ -165,8 +184,6 @@ class Film:
                 f"{self.path} changes from {sizes} at {float(time - self._origin):.3f} seconds.",
                 "Cut it there with --start and --end and restore the parts one by one.",
             )
-        if picture.interlaced_frame:
-            self._warn("interlaced", "%s is interlaced; its fields are treated as whole frames.", self.path)
         if picture.is_corrupt:
             self._warn("corrupt", "Some frames of %s are damaged.", self.path)
         index, self._index = self._index, self._index + 1
@@ -175,7 +192,9 @@ class Film:
     def _pictures_from(self, start: Fraction) -> Iterator[_Timed]:
         """Give the pictures from ``start`` on, decoding from the key frame before it."""
         time_of = self._scan.timing.time_of
-        for key in [key for key in self._scan.keys if time_of(key.shown) <= start][:-3:-1]:
+        # Which fields belong together is counted from the beginning.
+        usable = self._scan.keys if self._field is Field.PROGRESSIVE else ()
+        for key in [key for key in usable if time_of(key.shown) <= start][:-3:-1]:
             packets = self._packets_from(key)
             if packets is not None:
                 return self._shown(packets, start)
@@ -198,8 +217,16 @@ class Film:
     def _shown(
         self, packets: Iterator[Packet[VideoStream]] | None = None, after: Fraction | None = None
     ) -> Iterator[_Timed]:
+        """Give the pictures, progressive, with strictly rising times on the film's own clock."""
+        step = self._scan.timing.step
+        for time, picture in made_progressive(self._timed(packets), self._field, step=step):
+            if after is None or time >= after:
+                yield time, picture
+
+    def _timed(self, packets: Iterator[Packet[VideoStream]] | None) -> Iterator[_Timed]:
         """Give the decoded pictures with strictly rising times on the film's own clock."""
         timing, stamps = self._scan.timing, self._scan.stamps
+        step = timing.step or timing.tick
         last: Fraction | None = None
         for place, picture in enumerate(self._decoded(packets)):
             stamp = picture.pts
@@ -208,7 +235,7 @@ class Film:
             if stamp is not None:
                 time = timing.time_of(stamp)
             else:
-                time = timing.first if last is None else last + self._step
+                time = timing.first if last is None else last + step
             if last is not None and time <= last:
                 _log.warning(
                     "A frame of %s at %.3f seconds is shown at no time of its own; it is left out.",
@@ -217,8 +244,34 @@ class Film:
                 )
                 continue
             last = time
-            if after is None or time >= after:
-                yield time, picture
+            yield time, picture
+
+    def _resolve_field(self) -> None:
+        """Find out how the pictures are made up, where that is not said."""
+        timing = self._scan.timing
+        if self._field is Field.AUTO:
+            looks = looks_of_film(self.path, self._scan)
+            self._field = looks.field(timing.rate)
+            if self._field is not Field.PROGRESSIVE:
+                what = {Field.TELECINE: "telecined"}.get(self._field, "interlaced")
+                self._warn(
+                    "interlaced",
+                    "%s is %s and is made progressive; --field progressive would leave it as it is.",
+                    self.path,
+                    what,
+                )
+            elif looks.doubtful:
+                self._warn(
+                    "interlaced",
+                    "%s looks interlaced and does not say so; if its frames show combs, add --field %s.",
+                    self.path,
+                    looks.likely.value,
+                )
+        if self._field is Field.TELECINE and timing.rate is None:
+            raise InputError(
+                f"{self.path} has no constant frame rate, so its telecine cannot be undone.",
+                "Give --field tff to take it for interlaced.",
+            )
 
     def _decoded(self, packets: Iterator[Packet[VideoStream]] | None) -> Iterator[VideoFrame]:
         assert self._container is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -50,6 +50,12 @@ class Timing:
     def time_base(self, origin: Fraction) -> Fraction:
         """Return the largest unit of which every frame's time after ``origin`` is a multiple."""
         return common_unit(self.step or self.tick, self.first - origin)
+
+    def thinned(self, share: Fraction) -> Timing:
+        """Return the times where that share of the frames is kept, evenly; ``step`` is not None."""
+        assert self.step is not None
+        frames, rate = int(self.frames * share), self.rate and self.rate * share
+        return replace(self, step=self.step / share, rate=rate, frames=frames)
 
 
 def timing_from_stamps(stamps: Iterable[int], tick: Fraction, hints: Iterable[Fraction], last: int) -> Timing:
