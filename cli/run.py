@@ -35,7 +35,7 @@ examples:
 Interpolating first gives the later networks more frames to work on; "--order deoldify edvr dain" does the
 same with half the colouring and enlarging, but interpolates large frames.
 
-Ctrl-C stops, twice at once. A run that was stopped, or broke off, goes on when the same command is given again.
+Ctrl-C stops, twice at once. The same command goes on with what a run that was stopped or broke off has left.
 """
 
 
@@ -127,6 +127,13 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("film")
     group.add_argument("--start", type=seconds, metavar="T", help="from here on: seconds or h:mm:ss")
     group.add_argument("--end", type=seconds, metavar="T", help="up to here")
+    group.add_argument(
+        "--field",
+        choices=("auto", "progressive", "tff", "bff", "telecine"),
+        default="auto",
+        help="how the film's pictures are made up; interlaced ones (upper or lower field first) and telecined "
+        "ones are made progressive (default: auto)",
+    )
     group.add_argument("--rate", type=frame_rate, metavar="F", help="of a folder of pictures (default: 24)")
     group.add_argument("--codec", help="encoder: libx264, libx265, libsvtav1, prores_ks, ffv1, ...")
     group.add_argument("--crf", type=quality, metavar="N", help="quality, lower is better (default: 16)")
@@ -204,6 +211,7 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
 def _settings(options: argparse.Namespace) -> Settings:
     from ..engine.cadence import Cadence
     from ..engine.encoding import Encoding
+    from ..engine.fields import Field
     from ..engine.parity import Parity
     from ..engine.settings import Settings
 
@@ -226,6 +234,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         start=options.start,
         end=options.end,
         rate=options.rate,
+        field=Field(options.field),
         encoding=Encoding(
             codec=options.codec, crf=options.crf, preset=options.preset, pix_fmt=options.pix_fmt
         ),
@@ -236,6 +245,8 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def _describe(plan: Plan) -> None:
+    from ..engine.job.space import shown
+
     before, after = plan.before, plan.after
     chain = " -> ".join(step.network.name for step in plan.steps) or "no network"
     rates = [
@@ -246,6 +257,10 @@ def _describe(plan: Plan) -> None:
         f"{after.width}x{after.height}{rates[1]}",
         file=sys.stderr,
     )
+    if plan.job is not None:
+        known = "" if plan.size is None else f" (about {shown(plan.size)}, as much again while it is joined)"
+        begun = "going on with what lies in" if plan.job.is_dir() else "unfinished work is kept in"
+        print(f"{begun} {plan.job}{known}", file=sys.stderr)
     if plan.rehearsal:
         print(
             f"REHEARSAL: {', '.join(plan.rehearsal)} run on random weights, so the pictures mean nothing. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import time
@@ -58,42 +59,68 @@ def messages() -> Generator[None]:
         logger.removeHandler(handler)
 
 
-def exit_code(command: Callable[[], int], *, interrupted: str) -> int:
-    """Run a command and turn its errors into one sentence, one remedy and an exit code."""
+def exit_code(
+    command: Callable[[], int],
+    *,
+    interrupted: str | Callable[[], str],
+    failed: Callable[[], str | None] = lambda: None,
+) -> int:
+    """Run a command and turn its errors into one sentence, one remedy and an exit code.
+
+    Args:
+        command: Returns an exit code.
+        interrupted: What to say after Ctrl-C or SIGTERM.
+        failed: What to say before an error, if anything.
+    """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text
     try:
-        with messages(), _terminated_as_interrupted():
+        with messages(), _stopped_by_signals():
             return command()
-    except ReelError as error:
-        _complain(error.message, error.remedy)
-        return FAILED
     except KeyboardInterrupt:
-        print(interrupted, file=sys.stderr)
+        print(interrupted if isinstance(interrupted, str) else interrupted(), file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output has gone
         return FAILED
-    except OSError as error:  # from looking at a path, before anything of it is opened
+    except (ReelError, OSError, MemoryError) as error:
+        kept = failed()
+        if kept:
+            print(kept, file=sys.stderr)
+        _complain(*_explained(error))
+        return FAILED
+
+
+def _explained(error: ReelError | OSError | MemoryError) -> tuple[str, str]:
+    """Return a sentence on what is wrong and one on what to do."""
+    if isinstance(error, ReelError):
+        return error.message, error.remedy
+    if isinstance(error, OSError):  # from looking at a path, before anything of it is opened
         what = f"{error.filename} cannot be used" if error.filename else "The system refused"
-        _complain(f"{what}: {error.strerror or error}.", "Check the path and its permissions.")
-        return FAILED
-    except MemoryError:
-        _complain("There is not enough memory.", "Close other programs, or take a smaller film.")
-        return FAILED
+        return f"{what}: {error.strerror or error}.", "Check the path and its permissions."
+    return "There is not enough memory.", "Close other programs, or take a smaller film."
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Generator[None]:
-    """Clean up on SIGTERM, which systems send at shutdown, as on Ctrl-C."""
+def _stopped_by_signals() -> Generator[None]:
+    """Stop cleanly on Ctrl-C, and on SIGTERM, which systems send at shutdown; at once on the second."""
+    asked = False
 
-    def interrupt(*_: object) -> NoReturn:
+    def stop(*_: object) -> NoReturn:
+        nonlocal asked
+        if asked:  # What is finished is safe at any moment; the rest is not waited for.
+            os.write(2, b"\nStopped at once.\n")
+            os._exit(INTERRUPTED)
+        asked = True
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    # Who runs a command in the background may have told it to ignore Ctrl-C.
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _complain(what: str, remedy: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 
@@ -35,7 +35,7 @@ def restored(
     clock: Clock,
     trail: Trail,
     restart: Restart | None = None,
-) -> Iterator[Frame]:
+) -> Generator[Frame]:
     """Give the frames of the result, from where a run begins again or from the beginning.
 
     Args:

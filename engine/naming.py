@@ -41,6 +41,13 @@ def chosen_output(source: Path, output: str, *, film_in_folder: bool = False) ->
     return path / _PICTURES if folder or (pictures and nameless) else path
 
 
+def place_of(output: Path) -> tuple[Path, bool]:
+    """Return the file or folder that a result is, and whether it is a folder of pictures."""
+    if has_number(output.name):
+        return output.parent, True
+    return output, output.is_dir()
+
+
 def check_apart(source: Path, output: Path) -> None:
     """See that a result does not take the place of what it is made from.
 

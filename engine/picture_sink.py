@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import sys
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,7 +14,10 @@ from av.video.codeccontext import VideoCodecContext
 
 from ..errors import OutputError
 from .frame import Colour, Format, Frame
+from .job.folder import Job
+from .job.segments import Division, Position, RestartOf, Segments
 from .partial import Partial, reported
+from .picture_segment import PictureSegment
 from .pictures import Writer, layout_of, planar_format
 
 _log = logging.getLogger(__name__)
@@ -41,63 +46,27 @@ _KINDS = {
 }
 
 
-class PictureSink:
-    """Writes frames as pictures, losslessly unless the suffix is that of JPEG; see ``open_sink``.
+class PictureCoder:
+    """Codes frames as pictures, losslessly unless the suffix is that of JPEG.
 
     Args:
-        partial: The folder, or the photo.
+        suffix: ``.png`` and so on.
         film: What the frames are.
-        name: How to name a picture in the folder, a printf pattern; None for one photo.
     """
 
-    def __init__(self, partial: Partial, film: Format, *, name: str | None) -> None:
-        self.path = partial.path
-        self._partial = partial
-        self._film = film
-        self._name = name
-        self._count = 0
-        suffix = Path(name or partial.path.name).suffix.lower()
+    def __init__(self, suffix: str, film: Format) -> None:
         if suffix not in _KINDS:
             raise OutputError(f"No pictures are written as {suffix}.", f"Choose among {', '.join(_KINDS)}.")
+        self._film = film
         self._kind = _KINDS[suffix]
-
-    def __enter__(self) -> Self:
-        self._partial.__enter__()
-        self._pix_fmt = self._kind.deep if self._film.depth > 8 else self._kind.usual
+        self._pix_fmt = self._kind.deep if film.depth > 8 else self._kind.usual
         rgb = layout_of(planar_format(self._pix_fmt)).kind == "rgb"
         matrix = 0 if rgb else 6  # JFIF knows no other than BT.601
-        primaries, transfer = self._film.colour.primaries, self._film.colour.transfer
-        self._writer = Writer(self._pix_fmt, Colour(matrix, primaries, transfer, full_range=True), left=False)
-        return self
+        colour = Colour(matrix, film.colour.primaries, film.colour.transfer, full_range=True)
+        self._writer = Writer(self._pix_fmt, colour, left=False)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if kind is None:
-                if not self._count:
-                    raise OutputError(f"No frame was made for {self.path}.", "Check the input and its range.")
-                self._partial.complete()
-        finally:
-            self._partial.__exit__(kind, error, trace)
-
-    def write(self, frame: Frame) -> None:
-        """Write one frame as a picture, numbered from 1.
-
-        Raises:
-            OutputError: The disk is full, or there is more than one frame for one photo.
-        """
-        self._count += 1
-        if self._name is None and self._count > 1:
-            raise OutputError(
-                f"{self.path} can hold one frame and the film has more.",
-                "Name a film, or a folder ending in /.",
-            )
-        file = self._partial.temporary / (self._name % self._count) if self._name else self._partial.temporary
-        with reported(self.path):
-            file.write_bytes(self._encoded(frame))
-
-    def _encoded(self, frame: Frame) -> bytes:
+    def encoded(self, frame: Frame) -> bytes:
+        """Return the file that a frame is."""
         context = VideoCodecContext.create(self._kind.codec, "w")
         if not isinstance(context, VideoCodecContext):
             raise TypeError(f"{self._kind.codec} is no picture encoder")
@@ -109,3 +78,135 @@ class PictureSink:
         context.options = dict(self._kind.options)
         picture = self._writer.write(frame.pixels)
         return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
+
+
+class PictureSink:
+    """Writes frames as pictures into a folder; see ``open_sink``.
+
+    Args:
+        partial: The folder.
+        film: What the frames are.
+        name: How to name a picture in the folder, a printf pattern.
+        job, division, restart_of: See ``job.segments.Segments``.
+    """
+
+    def __init__(
+        self,
+        partial: Partial,
+        film: Format,
+        *,
+        name: str,
+        job: Job,
+        division: Division,
+        restart_of: RestartOf,
+    ) -> None:
+        self.path = partial.path
+        self.position = Position()
+        self._partial = partial
+        self._name = name
+        self._job = job
+        self._coder = PictureCoder(Path(name).suffix.lower(), film)
+        self._division = division
+        self._restart_of = restart_of
+
+    def __enter__(self) -> Self:
+        if not self._job.placing:
+            self._partial.check()
+        with ExitStack() as stack:
+            stack.enter_context(self._job)
+            self._segments = Segments(
+                self._job, self._begin, restart_of=self._restart_of, division=self._division
+            )
+            stack.callback(self._segments.close)
+            with reported(self.path):
+                self.position = self._segments.resume()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        except BaseException:
+            self._stack.__exit__(*sys.exc_info())  # the job stays, then
+            raise
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, frame: Frame) -> None:
+        """Write one frame as a picture, numbered from 1.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        with reported(self.path):
+            self._segments.write(frame)
+
+    def _begin(self, path: Path) -> PictureSegment:
+        cards = self._job.cards
+        before = cards[-1].before + cards[-1].frames if cards else 0
+        return PictureSegment(path, self._name, before + 1, self._coder.encoded)
+
+    def _finish(self) -> None:
+        with reported(self.path):
+            self._segments.finish()
+        cards = self._job.cards
+        if not cards:
+            raise OutputError(f"No frame was made for {self.path}.", "Check the input and its range.")
+        if not self._job.placing:
+            self._job.check()
+            self._job.begin_placing(self._job.segment(cards[-1].number))
+        own = {self._name % number for number in range(1, cards[-1].before + cards[-1].frames + 1)}
+        folders = [self._job.segment(card.number) for card in cards]
+        self._partial.place_pictures(folders, self._partial.temporary(self._job.folder), own)
+
+
+class PhotoSink:
+    """Writes one frame as a photo; see ``open_sink``.
+
+    Args:
+        partial: The photo.
+        film: What the frame is.
+        job: Where it is kept until it takes its place.
+    """
+
+    def __init__(self, partial: Partial, film: Format, *, job: Job) -> None:
+        self.path = partial.path
+        self.position = Position()
+        self._partial = partial
+        self._job = job
+        self._coder = PictureCoder(partial.path.suffix.lower(), film)
+        self._written: Path | None = None
+
+    def __enter__(self) -> Self:
+        self._partial.check()
+        self._job.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                if self._written is None:
+                    raise OutputError(f"No frame was made for {self.path}.", "Check the input and its range.")
+                self._partial.place(self._written, self._job)
+        finally:
+            self._job.__exit__(kind, error, trace)
+
+    def write(self, frame: Frame) -> None:
+        """Write the frame.
+
+        Raises:
+            OutputError: The disk is full, or there is more than one frame.
+        """
+        if self._written is not None:
+            raise OutputError(
+                f"{self.path} can hold one frame and the film has more.",
+                "Name a film, or a folder ending in /.",
+            )
+        with reported(self.path):
+            temporary = self._partial.temporary(self._job.folder)
+            temporary.write_bytes(self._coder.encoded(frame))
+        self._written = temporary

@@ -204,8 +204,16 @@ class Writer:
             picture = self._reformatter.reformat(
                 picture, format=self._name, src_color_range=span, dst_color_range=span
             )
-        picture.color_range = span
-        picture.colorspace = 0 if layout.kind == "rgb" else colour.matrix
+        return self._tagged(picture)
+
+    def blank(self, width: int, height: int) -> VideoFrame:
+        """Return a picture as ``write`` does, with nothing in it yet."""
+        return self._tagged(VideoFrame(width, height, self._name))
+
+    def _tagged(self, picture: VideoFrame) -> VideoFrame:
+        colour = self._colour
+        picture.color_range = _FULL if colour.full_range else _LIMITED
+        picture.colorspace = 0 if self._layout.kind == "rgb" else colour.matrix
         picture.color_primaries = colour.primaries
         picture.color_trc = colour.transfer
         return picture

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 
+from ..errors import InputError
 from ..models.manifest import network_named
 from ..models.spec import Kind, Network
 from ..models.store import Artifact, Store
 from .backend import Backend, LoadedNetwork
 from .chain import AHEAD, restored, stage_labels
-from .frame import Format
-from .naming import check_apart, without_protocol
+from .frame import Format, Frame
+from .job.folder import Job, job_folder
+from .job.identity import Signature, identity_of, signature_of
+from .job.segments import Position
+from .job.space import check_start, guessed_size
+from .naming import check_apart, place_of, without_protocol
 from .prefetch import prefetch
 from .restart import Trail
 from .settings import Settings
@@ -37,6 +43,8 @@ class Plan:
         input, output: Paths.
         before, after: The film as it is, and as it will be.
         steps: Each network with its exported files and the film after it.
+        job: Where unfinished work will be kept; None for a photo, of which there is none.
+        size: Bytes of the result, roughly; None where its length is not known.
     """
 
     input: Path
@@ -44,6 +52,8 @@ class Plan:
     before: Format
     after: Format
     steps: tuple[Step, ...]
+    job: Path | None
+    size: int | None
 
     @property
     def rehearsal(self) -> tuple[str, ...]:
@@ -68,6 +78,7 @@ class Summary:
         output: Where it is.
         format: What it is.
         frames: How many it has.
+        kept: How many of these an earlier run had made.
         seconds: What the run took, loading the networks included.
         timings: How the time after that was spent.
     """
@@ -75,6 +86,7 @@ class Summary:
     output: Path
     format: Format
     frames: int
+    kept: int
     seconds: float
     timings: Timings
 
@@ -101,7 +113,10 @@ def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
             continue
         after = _format_after(network, after, settings)
         steps.append(Step(network, store.find(network), after))
-    return Plan(source, output, before, after, tuple(steps))
+    place, pictures = place_of(output)
+    size = guessed_size(after, settings.encoding, pictures=pictures)
+    job = None if before.still else job_folder(place, settings.work)
+    return Plan(source, output, before, after, tuple(steps), job, size)
 
 
 def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress | None = None) -> Summary:
@@ -111,7 +126,10 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         ReelError: Whatever went wrong, with its remedy; nothing is left where the output would be.
     """
     began = time.monotonic()
-    written = 0
+    trail, clock = Trail(), Clock()
+    networks = [step.network for step in plan.steps]
+    if plan.job is not None:
+        check_start(plan.job, plan.output.parent, plan.size)
     with ExitStack() as stack:
         source = stack.enter_context(_opened(plan.input, settings))
         sink = stack.enter_context(
@@ -124,25 +142,88 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                 end=settings.end,
                 overwrite=settings.overwrite,
                 note=_note(plan),
+                job=_job(plan, settings, source, backend),
+                restart_of=lambda moment: trail.restart(moment, networks, settings.cadence),
             )
         )
+        written = sink.position.frames
         # Last, since it takes longest: whoever named an output that is there already hears of it at once.
-        loaded = [
-            stack.enter_context(LoadedNetwork(step.network, step.artifact, backend)) for step in plan.steps
-        ]
-        clock = Clock()
-        frames = prefetch(restored(source, loaded, settings, clock, Trail()), AHEAD)
-        with closing(frames), _interrupted_by_errors(loaded):
-            if progress:
-                progress(0, plan.after.frames)  # the first frame may take minutes
-            for frame in clock.timed("departure", frames):
-                sink.write(frame)
-                written += 1
+        if not sink.position.whole:
+            loaded = [
+                stack.enter_context(LoadedNetwork(step.network, step.artifact, backend))
+                for step in plan.steps
+            ]
+            frames = _frames(source, loaded, settings, clock, trail, sink.position)
+            with closing(frames), _interrupted_by_errors(loaded):
                 if progress:
-                    progress(written, plan.after.frames)
-    stages = ("analysis", *stage_labels([step.network for step in plan.steps]))
-    timings = clock.stopped(decode="decode", arrival="arrival", stages=stages, departure="departure")
-    return Summary(plan.output, plan.after, written, time.monotonic() - began, timings)
+                    progress(written, plan.after.frames)  # the first frame may take minutes
+                for frame in clock.timed("departure", frames):
+                    sink.write(frame)
+                    written += 1
+                    if progress:
+                        progress(written, plan.after.frames)
+    timings = clock.stopped(
+        decode="decode",
+        arrival="arrival",
+        stages=("analysis", *stage_labels(networks)),
+        departure="departure",
+    )
+    seconds = time.monotonic() - began
+    return Summary(plan.output, plan.after, written, sink.position.frames, seconds, timings)
+
+
+def _frames(
+    source: Source,
+    loaded: Sequence[LoadedNetwork],
+    settings: Settings,
+    clock: Clock,
+    trail: Trail,
+    position: Position,
+) -> prefetch[Frame]:
+    """Return the frames that are still to be made, made ahead in a thread of their own."""
+    frames = restored(source, loaded, settings, clock, trail, position.restart)
+    if position.until is None:
+        return prefetch(frames, AHEAD)
+    _log.info("Going on after %d frames.", position.frames)
+    return prefetch(_since(position.until, frames), AHEAD)
+
+
+def _since(moment: Fraction, frames: Generator[Frame]) -> Iterator[Frame]:
+    with closing(frames):
+        yield from (frame for frame in frames if frame.time >= moment)
+
+
+def _job(plan: Plan, settings: Settings, source: Source, backend: Backend) -> Job | None:
+    """Return the job of a run; None where nothing is worth keeping."""
+    if plan.job is None:
+        return None
+    files, artifacts = source.files, [step.artifact for step in plan.steps]
+    seen = _signature(plan.input, files)
+
+    def watch() -> None:
+        if _signature(plan.input, files) != seen:
+            raise InputError(
+                f"{plan.input} has changed while it was read.",
+                "Put it back as it was and run the same command again, or start over with --fresh.",
+            )
+
+    return Job(
+        plan.job,
+        lambda: identity_of(files, settings, artifacts, device=backend.name),
+        result=place_of(plan.output)[0],
+        fresh=settings.fresh,
+        watch=watch,
+    )
+
+
+def _signature(path: Path, files: Sequence[Path]) -> Signature:
+    try:
+        return signature_of(files)
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or path} has vanished while it was read ({error.strerror}).",
+            "Put it back and run the same command again.",
+        ) from error
 
 
 @contextmanager
@@ -157,7 +238,7 @@ def _interrupted_by_errors(networks: Sequence[LoadedNetwork]) -> Generator[None]
 
 
 def _opened(path: Path, settings: Settings) -> Source:
-    return open_source(path, start=settings.start, end=settings.end, rate=settings.rate)
+    return open_source(path, start=settings.start, end=settings.end, rate=settings.rate, field=settings.field)
 
 
 def _format_after(network: Network, film: Format, settings: Settings) -> Format:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from ..errors import ReelError
 from ..models.deoldify import RENDER_FACTOR
 from .cadence import Cadence
 from .encoding import Encoding
+from .fields import Field
 from .parity import Parity
 
 DEFAULT_ORDER = ("dain", "deoldify", "edvr")
@@ -27,12 +30,15 @@ class Settings:
         parity: Correct, or as PaddleGAN to the byte, which knows no cuts.
         start, end: The part of the film to do, seconds from its beginning; None for all.
         rate: Frames per second of a folder of pictures.
+        field: How a film's pictures are made up; interlaced and telecined ones are made progressive.
         encoding: Codec, quality, pixel format.
         overwrite: Whether a file that is there already may be replaced.
+        work: The folder for unfinished work; None: hidden beside the result.
+        fresh: Start over, and drop what an earlier run left unfinished.
     """
 
     order: tuple[str, ...] = DEFAULT_ORDER
-    cadence: Cadence = field(default_factory=lambda: Cadence(factor=Fraction(2)))
+    cadence: Cadence = dataclasses.field(default_factory=lambda: Cadence(factor=Fraction(2)))
     render_factor: int = RENDER_FACTOR
     remove_duplicates: bool = False
     cuts: bool = True
@@ -40,8 +46,11 @@ class Settings:
     start: Fraction | None = None
     end: Fraction | None = None
     rate: Fraction | None = None
-    encoding: Encoding = field(default_factory=Encoding)
+    field: Field = Field.AUTO
+    encoding: Encoding = dataclasses.field(default_factory=Encoding)
     overwrite: bool = False
+    work: Path | None = None
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if self.render_factor < 1:

@@ -12,8 +12,10 @@ from ..errors import OutputError
 from .encoding import Encoding
 from .film_sink import FilmSink
 from .frame import Format, Frame
+from .job.folder import Job, job_folder
+from .job.segments import Division, Position, RestartOf, division_for
 from .partial import Partial
-from .picture_sink import PictureSink
+from .picture_sink import PhotoSink, PictureSink
 from .stills import STILL_SUFFIXES, has_number, name_pattern
 from .tracks import Tracks
 
@@ -25,9 +27,11 @@ class Sink(Protocol):
 
     Attributes:
         path: Where the result is once the sink is left.
+        position: Where to go on, since an earlier run may have left something; available once it is entered.
     """
 
     path: Path
+    position: Position
 
     def write(self, frame: Frame) -> None:
         """Write one frame; frames come in the order of their times."""
@@ -50,6 +54,9 @@ def open_sink(
     end: Fraction | None = None,
     overwrite: bool = False,
     note: str | None = None,
+    job: Job | None = None,
+    restart_of: RestartOf | None = None,
+    division: Division | None = None,
 ) -> Sink:
     """Return where frames are encoded to; the result takes its name when the sink is left in peace.
 
@@ -64,6 +71,9 @@ def open_sink(
         start, end: The range of ``tracks_of`` that the frames were taken from, in seconds.
         overwrite: Whether what is at ``path`` may be replaced.
         note: A remark for the file's metadata, as its ``comment``.
+        job: Where unfinished work is kept; None: beside the result, and for this run alone.
+        restart_of: How a later run begins again; None: it decodes from the beginning.
+        division: How the work is divided into segments; None: as usual for such frames.
 
     Raises:
         OutputError: ``path`` is the film that is read, or of an unknown kind; and, once the sink is
@@ -74,18 +84,25 @@ def open_sink(
     if tracks_of is not None and path.exists() and path.samefile(tracks_of):
         raise OutputError(f"{path} is the film that is read.", "Name another output with -o.")
     pattern = has_number(path.name) and not folder
-    if folder or pattern or path.suffix.lower() in STILL_SUFFIXES:
-        if tracks_of is not None:
-            _log.info("Pictures hold no sound; the tracks of %s are left out.", tracks_of)
-        place = path.parent if pattern else path
-        name = path.name if pattern else "%06d.png" if folder else None
-        return PictureSink(
-            Partial(place, overwrite=overwrite, names=name_pattern(name) if name else None), film, name=name
-        )
+    place = path.parent if pattern else path
+    job = job or Job(job_folder(place), result=place)
+    restart_of = restart_of or (lambda _: None)
+    division = division or division_for(film)
+    if (folder or pattern or path.suffix.lower() in STILL_SUFFIXES) and tracks_of is not None:
+        _log.info("Pictures hold no sound; the tracks of %s are left out.", tracks_of)
+    if folder or pattern:
+        name = path.name if pattern else "%06d.png"
+        partial = Partial(place, overwrite=overwrite, names=name_pattern(name))
+        return PictureSink(partial, film, name=name, job=job, division=division, restart_of=restart_of)
+    if path.suffix.lower() in STILL_SUFFIXES:
+        return PhotoSink(Partial(place, overwrite=overwrite), film, job=job)
     return FilmSink(
-        Partial(path, overwrite=overwrite),
+        Partial(place, overwrite=overwrite),
         film,
         encoding=encoding or Encoding(),
         tracks=Tracks(tracks_of, start=start, end=end) if tracks_of is not None else None,
         note=note,
+        job=job,
+        division=division,
+        restart_of=restart_of,
     )

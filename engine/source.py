@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from ..errors import InputError
+from .fields import Field
 from .film import Film
 from .frame import Format, Frame
 from .stills import STILL_SUFFIXES, Sequence, has_number
@@ -26,6 +27,11 @@ class Source(Protocol):
     @property
     def format(self) -> Format:
         """What is known of the frames; available once the source is entered."""
+        ...
+
+    @property
+    def files(self) -> list[Path]:
+        """What is read, in order; available once the source is entered."""
         ...
 
     @property
@@ -54,6 +60,7 @@ def open_source(
     start: Fraction | None = None,
     end: Fraction | None = None,
     rate: Fraction | None = None,
+    field: Field = Field.AUTO,
 ) -> Source:
     """Return the frames of a film, of a folder of pictures, or of one photo.
 
@@ -67,6 +74,7 @@ def open_source(
         start, end: Seconds; frames with start <= time < end are given, their times counted from
             ``start``.
         rate: Frames per second of a folder of pictures, 24 unless given; a film has its own.
+        field: How a film's pictures are made up; interlaced and telecined ones are made progressive.
 
     Raises:
         InputError: The range is negative or empty; and, once the source is entered, whatever makes
@@ -87,4 +95,4 @@ def open_source(
         raise InputError(f"{path} is a photo and has no times.", "Leave out --start and --end.")
     if pictures or still:
         return Sequence(path, rate=rate or Fraction(24), start=start, end=end, still=still)
-    return Film(path, start=start, end=end)
+    return Film(path, start=start, end=end, field=field)

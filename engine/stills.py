@@ -65,6 +65,11 @@ class Sequence:
         """What is known of the frames; available once the sequence is entered."""
         return self._format
 
+    @property
+    def files(self) -> list[Path]:
+        """The pictures, in order; available once the sequence is entered."""
+        return [file for _, file in self._files]
+
     def __enter__(self) -> Self:
         files = [self.path] if self._still else _numbered_files(self.path)
         check_within(self.path, len(files) / self._rate, self._start, self._end)

@@ -56,6 +56,7 @@ class Tracks:
         self._start = start
         self._end = end
         self._copied: dict[int, _Copied] = {}
+        self._warned: set[str] = set()
         self._waiting: Packet[Stream] | None = None
         self._input: InputContainer | None = None
         self._packets: Iterator[Packet[Stream]] = iter(())
@@ -77,9 +78,11 @@ class Tracks:
     def add_to(self, output: OutputContainer, video: VideoStream) -> None:
         """Add the tracks to a file whose picture stream is there and whose header is not written.
 
-        What the container cannot hold is left out, with a warning that names one that can.
+        What the container cannot hold is left out, with a warning that names one that can. Until packets
+        are copied, this may be done again with another file.
         """
         assert self._input is not None
+        self._copied = {}
         main = main_video(self._input, self._path)
         output.metadata.update(_kept(self._input.metadata))
         video.metadata.update(_kept(main.metadata))
@@ -88,7 +91,7 @@ class Tracks:
             if stream.index == main.index:
                 continue
             if isinstance(stream, VideoStream) and not is_cover(stream):
-                _log.warning("The second film of %s, stream %d, is left out.", self._path, stream.index)
+                self._warn("The second film of %s, stream %d, is left out.", self._path, stream.index)
             elif isinstance(stream, AttachmentStream):
                 self._attach(output, stream)
             elif stream.type in ("audio", "subtitle"):
@@ -154,7 +157,7 @@ class Tracks:
         if not can_hold(output.format.name, stream):
             others = {"matroska": ".mkv", "mp4": ".mp4", "mov": ".mov"}
             able = [suffix for name, suffix in others.items() if can_hold(name, stream)]
-            _log.warning(
+            self._warn(
                 "The %s track %d of %s (%s) is left out, as a %s file cannot hold it%s.",
                 stream.type,
                 stream.index,
@@ -172,9 +175,14 @@ class Tracks:
     def _attach(self, output: OutputContainer, stream: AttachmentStream) -> None:
         name = stream.metadata.get("filename", stream.name or "attachment")
         if output.format.name != "matroska":
-            _log.warning("The attachment %s of %s is left out; a .mkv file can hold it.", name, self._path)
+            self._warn("The attachment %s of %s is left out; a .mkv file can hold it.", name, self._path)
             return
         output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+
+    def _warn(self, message: str, *details: object) -> None:
+        if (said := message % details) not in self._warned:
+            self._warned.add(said)
+            _log.warning(message, *details)
 
     def _chapters(self) -> Iterator[Chapter]:
         assert self._input is not None

@@ -53,25 +53,47 @@ def noise(make_film) -> Callable[[int], Path]:
 
 
 @pytest.mark.parametrize(
-    ("output", "size"), [("out.mkv", "256k"), ("out.mp4", "256k"), ("frames/", "256k"), ("photo.png", "8k")]
+    ("output", "size"), [("out.mkv", "256k"), ("out.mp4", "256k"), ("frames/", "288k"), ("photo.png", "8k")]
 )
-def test_a_disk_that_fills_up_during_a_run_leaves_nothing(
+def test_a_disk_that_fills_up_during_a_run_leaves_no_result_and_keeps_what_is_finished(
     small_disk, noise, tiny_store, output: str, size: str
 ) -> None:
     film = noise(1 if output == "photo.png" else 30)
     coding = {".mkv": ("--codec", "ffv1"), ".mp4": ("--crf", "0")}.get(Path(output).suffix, ())
     options = ("--store", tiny_store, "--order", "edvr-m", "--cuts", "off", *coding)
-    assert_full(small_disk(size, *RUN, film, "-o", f"disk/{output}", *options), output.rstrip("/"))
+    result = small_disk(size, *RUN, film, "-o", f"disk/{output}", *options)
+    assert_full(result, output.rstrip("/"))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-def test_the_last_page_counts_too(small_disk, noise, suffix: str, tmp_path) -> None:
-    """The end of a file is written when it is closed: what fails there is not lost either."""
+def test_every_page_counts_from_the_first_to_the_last(small_disk, noise, suffix: str, tmp_path) -> None:
+    """Manifest, segment, its card, joining, and the end of the file, which is written when it is closed."""
     options = ("--order", "--crf", "0", "--cuts", "off")
     film = noise(3)
-    assert small_disk("4m", *RUN, film, "-o", f"whole{suffix}", *options).returncode == 0
-    pages = (tmp_path / f"whole{suffix}").stat().st_size // 4096
-    assert_full(small_disk(pages * 4096, *RUN, film, "-o", f"disk/out{suffix}", *options), f"out{suffix}")
+    failed = 0
+    for pages in range(4, 60):
+        # From 4 KiB on: what runs out later each time is what is written later.
+        result = small_disk(pages * 4096, *RUN, film, "-o", f"disk/out{suffix}", *options)
+        if result.returncode == 0:
+            assert result.stdout.splitlines() == [f"disk/out{suffix}"] * 2
+            break
+        failed += 1
+        assert_full_somewhere(result)
+    assert failed > 4
+    assert result.returncode == 0
+
+
+def test_a_run_goes_on_once_there_is_room(small_disk, noise, tiny_store, tmp_path) -> None:
+    """The job lies on the disk that fills up, and the result beside it."""
+    film = noise(30)
+    options = ("--store", tiny_store, "--order", "edvr-m", "--cuts", "off", "--codec", "ffv1")
+    words = " ".join(f"'{word}'" for word in (*RUN, film, "-o", "disk/out.mkv", *options))
+    script = f"{words}; echo first $?; mount -o remount,size=64m disk; {words}; echo second $?"
+    result = small_disk("256k", "sh", "-c", script)
+    assert "first 1\n" in result.stdout, result
+    assert "second 0\n" in result.stdout, result
+    assert ", after " in result.stderr  # frames of the first run
+    assert result.stdout.splitlines()[-1] == "disk/out.mkv"
 
 
 def assert_full(result: subprocess.CompletedProcess[str], output: str) -> None:
@@ -81,4 +103,18 @@ def assert_full(result: subprocess.CompletedProcess[str], output: str) -> None:
         "       Make room, or name an output elsewhere with -o.",
     ]
     assert "Traceback" not in result.stderr
-    assert result.stdout == ""
+    left = set(result.stdout.splitlines())
+    job = f"disk/.{output}.reel-job"
+    assert (job in left) == (f"What is finished is kept in {job};" in result.stderr)
+    assert all(path.startswith(job) for path in left - {f"disk/{output}"}), left
+    assert f"disk/{output}" not in left or output == "frames"
+
+
+def assert_full_somewhere(result: subprocess.CompletedProcess[str]) -> None:
+    """Whichever file it was: one sentence that speaks of room, and no result."""
+    assert result.returncode == 1, result
+    assert "Traceback" not in result.stderr
+    what, remedy = result.stderr.splitlines()[-2:]
+    assert "full" in what or "are free" in what or "No space left" in what, result
+    assert "room" in remedy or "--work-dir" in remedy
+    assert all(".reel-job" in path for path in result.stdout.splitlines()), result

@@ -38,7 +38,7 @@ def long_film(make_film) -> Path:
         ("out.mp4", signal.SIGTERM),
     ],
 )
-def test_an_interrupt_removes_the_unfinished_output_and_says_how_to_go_on(
+def test_a_run_that_is_stopped_keeps_what_is_finished_and_says_how_to_go_on(
     long_film, tiny_store, tmp_path, output: str, sent: signal.Signals
 ) -> None:
     (place := tmp_path / "outputs").mkdir()
@@ -47,7 +47,7 @@ def test_an_interrupt_removes_the_unfinished_output_and_says_how_to_go_on(
         list(map(str, words)), cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         deadline = time.monotonic() + 120
-        while sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) < 5000:
+        while not list(place.glob(".*/*.segment")):
             assert process.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.02)
@@ -55,17 +55,60 @@ def test_an_interrupt_removes_the_unfinished_output_and_says_how_to_go_on(
         out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert out == ""
-    said = [line for line in err.splitlines()[1:] if not line.startswith("restoring: ")]
-    assert said == ["Stopped. The unfinished output was removed; run the same command to start again."]
-    assert [path for path in place.rglob("*") if path.name != "frames"] == []
+    (job,) = place.glob(".*")
+    said = [line for line in err.splitlines()[2:] if not line.startswith("restoring: ")]
+    kept = f"What is finished is kept in outputs/{job.name}; run the same command again to go on."
+    assert said == [f"Stopped. {kept}"]
+    assert [path for path in place.iterdir() if path.name != "frames"] == [job]
+
+
+def test_a_run_that_is_stopped_before_anything_is_finished_leaves_nothing(
+    long_film, tiny_store, tmp_path
+) -> None:
+    words = [*RUN, long_film, "-o", "outputs/out.mp4", "--store", tiny_store, "--order", "edvr-m"]
+    (tmp_path / "outputs").mkdir()
+    with subprocess.Popen(list(map(str, words)), cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert "edvr-m" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].startswith("Stopped. ")
+    kept = list((tmp_path / "outputs").iterdir())
+    assert bool(kept) == ("is kept in" in err.splitlines()[-1])
+
+
+def test_the_second_interrupt_ends_it_at_once(make_film, pictures, tiny_store, tmp_path) -> None:
+    film = make_film("film.mp4", pictures(3))
+    stubborn = (
+        "import sys, time; import reel.engine.pipeline as pipeline; from reel.cli.run import main\n"
+        "def run(*a, **k):\n"
+        "    try: print('begun', flush=True); time.sleep(60)\n"
+        "    finally: print('cleaning up', flush=True); time.sleep(60)\n"
+        "pipeline.run = run; sys.exit(main())"
+    )
+    words = [sys.executable, "-c", stubborn, film, "--order", "--store", tiny_store]
+    with subprocess.Popen(
+        list(map(str, words)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "cleaning up\n"
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert err.endswith("Stopped at once.\n")
 
 
 def test_only_the_path_is_on_stdout(reel_run, make_film, pictures, tmp_path) -> None:
     film = make_film("film.mp4", pictures(3))
     outcome = reel_run(film, "-o", tmp_path / "out.mp4", "--order")
     assert outcome.out == f"{tmp_path / 'out.mp4'}\n"
-    first, progress, last = outcome.err.splitlines()
+    first, work, progress, last = outcome.err.splitlines()
     assert first == f"{film}: 64x48, 25 fps -> no network -> 64x48, 25 fps"
+    job = tmp_path / ".out.mp4.reel-job"
+    assert work == f"unfinished work is kept in {job} (about 276 bytes, as much again while it is joined)"
     assert progress.startswith("restoring: 3/3 frames")
     assert re.fullmatch(r"3 frames in 0:0\d, \d+\.\d\d fps", last)
 

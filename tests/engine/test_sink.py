@@ -282,9 +282,9 @@ def test_a_full_disk_is_called_that_and_leaves_nothing(tmp_path: Path, monkeypat
     def full(self: object, picture: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    from reel.engine import film_sink
+    from reel.engine import film_segment
 
-    monkeypatch.setattr(film_sink.FilmSink, "_mux", full)
+    monkeypatch.setattr(film_segment.FilmSegment, "_keep", full)
     with pytest.raises(OutputError, match="disk is full"):
         write(tmp_path / "a.mp4", GREY, grey_frames(2))
     assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,155 @@
+"""What the result of a run depends on: two runs of one identity make the same film."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import av
+
+from ... import __version__
+from ...models.store import Artifact
+from .files import digest_of
+
+_OPTIONS = {"cadence.factor": "--times", "cadence.rate": "--fps"}  # others are called as their field
+_WITHOUT_EFFECT = {"overwrite", "work", "fresh"}
+_RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One thing that the result depends on.
+
+    Attributes:
+        name: As it is called in a sentence.
+        value: Compared.
+        opaque: Whether the value means nothing to anybody, so that only its change is worth a word.
+    """
+
+    name: str
+    value: str
+    opaque: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """All of them."""
+
+    facts: tuple[Fact, ...]
+
+
+def differences(before: Identity, now: Identity) -> list[str]:
+    """Say what has changed, a clause each."""
+    old, new = ({fact.name: fact for fact in identity.facts} for identity in (before, now))
+    said: list[str] = []
+    for name in {**old, **new}:
+        was, is_ = old.get(name), new.get(name)
+        if was is not None and is_ is not None and was.value == is_.value:
+            continue
+        if (was or is_ or Fact("", "")).opaque:
+            said.append(f"{name} has changed")
+        else:
+            said.append(f"{name} was {_shown(was)} and is {_shown(is_)}")
+    return said
+
+
+def _shown(fact: Fact | None) -> str:
+    return (fact.value if fact else "") or "not given"
+
+
+def identity_of(
+    source: Sequence[Path], settings: object, artifacts: Sequence[Artifact], *, device: str
+) -> Identity:
+    """Return the identity of a run. All of the input is read for it.
+
+    Args:
+        source: The film, or its pictures in order.
+        settings: A dataclass of what was asked for.
+        artifacts: The networks.
+        device: Where they run.
+    """
+    return Identity(
+        (
+            Fact(source[0].name if len(source) == 1 else "the input", content_of(source), opaque=True),
+            *_facts_of(settings, ""),
+            *_facts_of_networks(artifacts),
+            Fact("the device", device),
+            *_versions(),
+        )
+    )
+
+
+def content_of(files: Sequence[Path]) -> str:
+    """Return a digest of the content of a film, or of the names and contents of pictures."""
+    if len(files) == 1:
+        return digest_of(files[0])
+    whole = hashlib.sha256()
+    for file in files:
+        whole.update(f"{os.fsencode(file.name).hex()} {digest_of(file)}\n".encode())
+    return whole.hexdigest()
+
+
+def _facts_of(settings: Any, above: str) -> Iterator[Fact]:
+    for field in fields(settings):
+        value, name = getattr(settings, field.name), f"{above}{field.name}"
+        if name in _WITHOUT_EFFECT:
+            continue
+        if is_dataclass(value):
+            yield from _facts_of(value, f"{name}.")
+        else:
+            option = _OPTIONS.get(name, "--" + field.name.replace("_", "-"))
+            yield Fact(option, _as_text(value))
+
+
+def _as_text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Enum):
+        return str(value.value)
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _facts_of_networks(artifacts: Sequence[Artifact]) -> Iterator[Fact]:
+    for artifact in artifacts:
+        graphs = sorted(graph.sha256 for graph in artifact.card.graphs.values())
+        digest = hashlib.sha256(" ".join(graphs).encode()).hexdigest()
+        yield Fact(f"the export of {artifact.card.network}", digest, opaque=True)
+
+
+def _versions() -> Iterator[Fact]:
+    yield Fact("reel", __version__)
+    yield Fact("PyAV", av.__version__)
+    for library in ("libavcodec", "libavformat"):
+        yield Fact(library, ".".join(map(str, av.library_versions[library])))
+    yield Fact("numpy", version("numpy"))
+    for runtime in _RUNTIMES:
+        try:
+            yield Fact(runtime, version(runtime))
+        except PackageNotFoundError:
+            continue
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a look at files tells without reading them, and whether they were touched since."""
+
+    files: tuple[tuple[str, int, int], ...]
+
+
+def signature_of(files: Sequence[Path]) -> Signature:
+    """Look at files: their names, sizes and times of change.
+
+    Raises:
+        OSError: One of them is gone, or may not be looked at.
+    """
+    seen: list[tuple[str, int, int]] = []
+    for file in files:
+        status = file.stat()
+        seen.append((file.name, status.st_size, status.st_mtime_ns))
+    return Signature(tuple(seen))
