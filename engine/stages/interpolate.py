@@ -79,7 +79,7 @@ class Interpolate:
         self._first = first
         self._since = since
         self._last: _Seen | None = None
-        self._interpolator = _interpolator(network)
+        self._interpolator = interpolator(network)
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         begins = False  # whether the next frame given is the first one of its shot
@@ -131,7 +131,8 @@ class Interpolate:
         return a, self._interpolator.pair(a.known, b.known)
 
 
-def _interpolator(network: LoadedNetwork) -> Interpolator:
+def interpolator(network: LoadedNetwork) -> Interpolator:
+    """Return what makes frames between two with this network."""
     return DainDepth(network) if network.network is DAIN_DEPTH else Dain(network)
 
 
