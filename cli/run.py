@@ -13,7 +13,7 @@ from ..errors import ReelError
 from ..models.manifest import NETWORKS
 from ..models.store import Store, default_store
 from .terminal import DONE, Grammar, ProgressDisplay, exit_code
-from .times import clock, count, frame_rate, quality, seconds, time_step
+from .times import clock, count, frame_rate, quality, seconds, size, time_step
 
 if TYPE_CHECKING:
     from ..engine.pipeline import Plan
@@ -59,6 +59,13 @@ def parser() -> Grammar:
     result.add_argument("--overwrite", "-y", action="store_true", help="replace OUTPUT if it is there")
     result.add_argument(
         "--work-dir", metavar="DIR", type=Path, help="for unfinished work (default: hidden, beside OUTPUT)"
+    )
+    result.add_argument(
+        "--memory",
+        type=size,
+        metavar="SIZE",
+        help="for the networks, beyond their weights: 4G, 800M; frames for which it is too little are "
+        "computed in parts (default: half of the machine's, if that is free)",
     )
     result.add_argument("--fresh", action="store_true", help="start over, and drop what is unfinished")
     result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
@@ -239,6 +246,7 @@ def _settings(options: argparse.Namespace) -> Settings:
             codec=options.codec, crf=options.crf, preset=options.preset, pix_fmt=options.pix_fmt
         ),
         overwrite=options.overwrite,
+        memory=options.memory,
         work=options.work_dir,
         fresh=options.fresh,
     )

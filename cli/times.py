@@ -1,8 +1,9 @@
-"""Times, rates and counts as people write them."""
+"""Times, rates, counts and sizes as people write them."""
 
 from __future__ import annotations
 
 import argparse
+import re
 from fractions import Fraction
 
 from ..errors import ReelError
@@ -61,3 +62,11 @@ def clock(duration: float) -> str:
     minutes, rest = divmod(round(duration), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(text: str) -> int:
+    """Return the bytes in ``4G``, ``800M``, ``1.5GiB``; units are powers of 1024."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", text.strip(), re.IGNORECASE)
+    if found is None or not (bytes_ := int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " "))):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size; give 4G or 800M")
+    return bytes_

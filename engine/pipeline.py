@@ -11,6 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import InputError
+from ..models.deoldify import RENDER_BASE
 from ..models.manifest import network_named
 from ..models.spec import Kind, Network
 from ..models.store import Artifact, Store
@@ -21,6 +22,7 @@ from .job.folder import Job, job_folder
 from .job.identity import Signature, identity_of, signature_of
 from .job.segments import Position
 from .job.space import check_start, guessed_size
+from .memory import Use, default_memory, shares
 from .naming import check_apart, place_of, without_protocol
 from .prefetch import prefetch
 from .restart import Trail
@@ -149,9 +151,10 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         written = sink.position.frames
         # Last, since it takes longest: whoever named an output that is there already hears of it at once.
         if not sink.position.whole:
+            memory = shares(_uses(plan, settings), settings.memory or default_memory())
             loaded = [
-                stack.enter_context(LoadedNetwork(step.network, step.artifact, backend))
-                for step in plan.steps
+                stack.enter_context(LoadedNetwork(step.network, step.artifact, backend, memory=share))
+                for step, share in zip(plan.steps, memory, strict=True)
             ]
             frames = _frames(source, loaded, settings, clock, trail, sink.position)
             with closing(frames), _interrupted_by_errors(loaded):
@@ -239,6 +242,19 @@ def _interrupted_by_errors(networks: Sequence[LoadedNetwork]) -> Generator[None]
 
 def _opened(path: Path, settings: Settings) -> Source:
     return open_source(path, start=settings.start, end=settings.end, rate=settings.rate, field=settings.field)
+
+
+def _uses(plan: Plan, settings: Settings) -> list[Use]:
+    """Return each network with the size of the frames that it will be given."""
+    uses: list[Use] = []
+    film = plan.before
+    for step in plan.steps:
+        square = settings.render_factor * RENDER_BASE
+        colours = step.network.kind is Kind.COLOURISE
+        height, width = (square, square) if colours else (film.height, film.width)
+        uses.append(Use(step.network, height, width))
+        film = step.after
+    return uses
 
 
 def _format_after(network: Network, film: Format, settings: Settings) -> Format:

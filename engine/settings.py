@@ -32,6 +32,7 @@ class Settings:
         rate: Frames per second of a folder of pictures.
         field: How a film's pictures are made up; interlaced and telecined ones are made progressive.
         encoding: Codec, quality, pixel format.
+        memory: Bytes that the networks may take beyond their weights; None: a share of the machine's.
         overwrite: Whether a file that is there already may be replaced.
         work: The folder for unfinished work; None: hidden beside the result.
         fresh: Start over, and drop what an earlier run left unfinished.
@@ -48,6 +49,7 @@ class Settings:
     rate: Fraction | None = None
     field: Field = Field.AUTO
     encoding: Encoding = dataclasses.field(default_factory=Encoding)
+    memory: int | None = None
     overwrite: bool = False
     work: Path | None = None
     fresh: bool = False

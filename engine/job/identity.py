@@ -18,7 +18,9 @@ from ...models.store import Artifact
 from .files import digest_of
 
 _OPTIONS = {"cadence.factor": "--times", "cadence.rate": "--fps"}  # others are called as their field
-_WITHOUT_EFFECT = {"overwrite", "work", "fresh"}
+# Memory decides in how many parts a frame is computed, which changes the last digit of some values at most;
+# who ran out of it must be able to go on with less.
+_WITHOUT_EFFECT = {"overwrite", "work", "fresh", "memory"}
 _RUNTIMES = ("onnxruntime", "onnxruntime-gpu")
 
 
