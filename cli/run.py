@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import ReelError
 from ..models.manifest import NETWORKS
 from ..models.store import Store, default_store
+from .summary import check_place, summary_json, timings_table
 from .terminal import DONE, Grammar, ProgressDisplay, exit_code
 from .times import clock, count, frame_rate, quality, seconds, size, time_step
 
@@ -67,6 +68,8 @@ def parser() -> Grammar:
         help="for the networks, beyond their weights: 4G, 800M; frames for which it is too little are "
         "computed in parts (default: half of the machine's, if that is free)",
     )
+    result.add_argument("--timings", action="store_true", help="say at the end how the time was spent")
+    result.add_argument("--summary", metavar="FILE", type=Path, help="write what the run came to as JSON")
     result.add_argument("--fresh", action="store_true", help="start over, and drop what is unfinished")
     result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
     result.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
@@ -138,8 +141,8 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
         "--field",
         choices=("auto", "progressive", "tff", "bff", "telecine"),
         default="auto",
-        help="how the film's pictures are made up; interlaced ones (upper or lower field first) and telecined "
-        "ones are made progressive (default: auto)",
+        help="how the film's pictures are made up; interlaced ones (upper or lower field first) and "
+        "telecined ones are made progressive (default: auto)",
     )
     group.add_argument("--rate", type=frame_rate, metavar="F", help="of a folder of pictures (default: 24)")
     group.add_argument("--codec", help="encoder: libx264, libx265, libsvtav1, prores_ks, ffv1, ...")
@@ -203,6 +206,8 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
     _describe(plan)
     if options.dry_run:
         return DONE
+    if options.summary is not None:
+        check_place(options.summary)
     plans.append(plan)
     with ProgressDisplay("restoring") as display:
         summary = pipeline.run(plan, settings, CpuBackend(), progress=display)
@@ -211,6 +216,10 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
     frames = "1 frame" if made == 1 else f"{made} frames"
     kept = f", after {summary.kept} made before" if summary.kept else ""
     print(f"{frames} in {clock(summary.seconds)}, {speed:.2f} fps{kept}", file=sys.stderr)
+    if options.timings:
+        print(timings_table(summary.timings), file=sys.stderr)
+    if options.summary is not None:
+        options.summary.write_text(summary_json(plan, summary) + "\n")
     print(summary.output)
     return DONE
 
