@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import ExportError
 from ..models.spec import Graph, Tensor
+from .channel_blocks import fill_channel_blocks
 from .recipe import Traced
 
 OPSET = 17
@@ -95,6 +96,7 @@ def _simplify(source: Path, target: Path) -> None:
     del model.opset_import[:]  # ONNX Runtime declares every domain that it knows
     model.opset_import.extend(standard)
     del model.graph.value_info[:]  # shapes that were inferred; each runtime infers its own
+    fill_channel_blocks(model)
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(target))
 
