@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 BLOCK = 16
 """Channels; the blocks of AVX-512. Those of AVX2 and NEON are smaller and divide it."""
 
-_ZERO_STAYS_ZERO = ("Relu", "LeakyRelu")
+_CHANNEL_BY_CHANNEL = ("Relu", "LeakyRelu")
 
 Layout = tuple[int, ...]
 """For each channel of a widened tensor the channel that it had before, or -1 for one of zeros."""
@@ -114,7 +114,7 @@ class _Widening:
             grouped = any(attribute.name == "group" and attribute.i != 1 for attribute in node.attribute)
             if node.input[0] != name or node.input[1] not in self._weights or grouped:
                 raise _NoticedError(node.name)
-        elif node.op_type in _ZERO_STAYS_ZERO:
+        elif node.op_type in _CHANNEL_BY_CHANNEL:
             yield node.output[0], layout
         elif _joins_channels(node):
             yield node.output[0], self._joined(node, found)
@@ -152,7 +152,7 @@ class _Widening:
 
     def _convolution(self, name: str) -> Any:
         node = self._makers.get(name)
-        while node is not None and node.op_type in _ZERO_STAYS_ZERO:
+        while node is not None and node.op_type in _CHANNEL_BY_CHANNEL:
             node = self._makers.get(node.input[0])
         if node is None or node.op_type != "Conv" or node.input[1] not in self._weights:
             raise _NoticedError(name)

@@ -99,7 +99,8 @@ def test_dense_connections_carry_the_zeros_in_their_midst():
     joined(drawn)
     for i, channels in enumerate((23, 39, 55)):
         drawn.add("LeakyRelu", [drawn.conv("joined" if not i else f"d{i}", channels, 16, f"c{i}")], f"a{i}")
-        drawn.add("Concat", [f"a{i}", "joined" if not i else f"d{i}"], f"d{i + 1}", axis=1)
+        parts = [f"a{i}", "joined" if not i else f"d{i}"]
+        drawn.add("Concat", parts if i != 1 else parts[::-1], f"d{i + 1}", axis=1)
     drawn.conv("d3", 71, 2, "flow")
     up = drawn.weight("up", 71, 2, 4, 4)
     drawn.add("ConvTranspose", ["d3", up], "features", strides=[2, 2], pads=[1] * 4)
@@ -117,10 +118,10 @@ def test_weights_that_are_shared_with_another_place_stay_there_as_they_were():
 @pytest.mark.parametrize(
     "notice",
     [
-        lambda drawn: drawn.add("Sigmoid", ["joined"], "other"),  # zero does not stay zero
+        lambda drawn: drawn.conv(drawn.add("Softmax", ["joined"], "shares", axis=1), 23, 5, "other"),
         lambda drawn: drawn.add("Add", ["joined", drawn.weight("offset", 1, 23, 1, 1)], "other"),
         lambda drawn: drawn.conv(drawn.add("Concat", ["joined"] * 2, "high", axis=2), 23, 5, "other"),
-        lambda drawn: drawn.add("ReduceMean", ["joined"], "other", axes=[2]),
+        lambda drawn: drawn.conv(drawn.add("ReduceMean", ["joined"], "mean", axes=[1]), 1, 5, "other"),
     ],
 )
 def test_what_something_else_reads_keeps_its_channels(notice):
