@@ -1,0 +1,49 @@
+"""The protocol of a contender's process: load, run once, save the output, then run when told to.
+
+Imports nothing beyond the standard library and numpy: the process may belong to another environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+Run = Callable[[], np.ndarray]
+
+
+def serve(load: Callable[[], Run], target: Path) -> None:
+    """Answer on standard output, a line of JSON for each line on standard input.
+
+    Args:
+        load: Builds the contender, and returns what runs it once.
+        target: File for the output of the first run, which is not measured.
+    """
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries print; what they print is for the log
+
+    def answer(**fields: object) -> None:
+        answers.write(json.dumps({"contest": fields}) + "\n")
+        answers.flush()
+
+    try:
+        began = time.perf_counter()
+        run = load()
+        loaded = time.perf_counter() - began
+        np.save(target, run())
+        answer(load_seconds=loaded)
+        for _ in sys.stdin:
+            began = time.perf_counter()
+            run()
+            taken = time.perf_counter() - began
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            answer(seconds=taken, peak_bytes=peak)
+    except Exception as error:  # whatever stops a contender is a result of the contest
+        answer(failure=" ".join(f"{type(error).__name__}: {error}".split())[:300])
+        raise
