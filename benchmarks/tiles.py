@@ -1,10 +1,10 @@
-"""Memory and exactness of one network on frames of one size, whole and in parts, each in a process of its own.
+"""Memory and exactness of a network on frames of one size, whole and in parts, each in its own process.
 
     python benchmarks/tiles.py edvr 640x480 --memory 4 --store PATH --film FILM
 
-computes one frame of the result without and with the bound (GiB; ``--parts-only``: with it alone) and writes
-``results/tiles-edvr-640x480.json``: the largest resident memory beyond the loaded network, seconds, and how far
-the two are apart. A picture of the difference lies beside it, to look for seams.
+computes one frame of the result without and with the bound (GiB; ``--parts-only``: with it alone), and
+writes ``results/tiles-edvr-640x480.json``: the largest resident memory beyond the loaded network, seconds,
+and how far the two are apart. A picture of the difference lies beside it, to look for seams.
 """
 
 from __future__ import annotations

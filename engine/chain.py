@@ -10,7 +10,7 @@ from fractions import Fraction
 from ..errors import InputError
 from ..models.spec import Kind, Network
 from .backend import LoadedNetwork
-from .frame import Frame, Stage
+from .frame import Format, Frame, Stage
 from .held import mark_held
 from .parity import Parity
 from .prefetch import prefetch
@@ -24,6 +24,7 @@ from .stages.upscale import Upscale
 from .timings import Clock
 
 AHEAD = 4  # frames decoded, and frames to encode, that may wait; more would only cost memory
+_WAITING = 64 << 20  # bytes of frames to encode; at least one may wait
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +88,11 @@ def restored(
             stage = _stage(network, settings, first=restart.first if restart else None, since=since)
             frames = through(stage, frames, labels[place])
         yield from (frame for frame in frames if restart is None or frame.time >= restart.time)
+
+
+def ahead_of(film: Format) -> int:
+    """Return how many frames of the result may wait to be encoded."""
+    return max(1, min(AHEAD, _WAITING // (film.height * film.width * 3 * 4)))
 
 
 def stage_labels(networks: Sequence[Network]) -> list[str]:

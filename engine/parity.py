@@ -30,7 +30,7 @@ def from_bytes(pixels: Bytes) -> Pixels:
 
 
 def finished(pixels: Pixels, parity: Parity) -> Pixels:
-    """Bring what a network gave into [0, 1], and to 8 bits where PaddleGAN did."""
+    """Bring what a network gave into [0, 1], in place, and to 8 bits where PaddleGAN did."""
     if parity is Parity.PPGAN:
         return from_bytes(to_bytes(pixels))
-    return np.clip(pixels, 0.0, 1.0)
+    return np.clip(pixels, 0.0, 1.0, out=pixels)

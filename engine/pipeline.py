@@ -16,7 +16,7 @@ from ..models.manifest import network_named
 from ..models.spec import Kind, Network
 from ..models.store import Artifact, Store
 from .backend import Backend, LoadedNetwork
-from .chain import AHEAD, restored, stage_labels
+from .chain import ahead_of, restored, stage_labels
 from .frame import Format, Frame
 from .job.folder import Job, job_folder
 from .job.identity import Signature, identity_of, signature_of
@@ -156,7 +156,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                 stack.enter_context(LoadedNetwork(step.network, step.artifact, backend, memory=share))
                 for step, share in zip(plan.steps, memory, strict=True)
             ]
-            frames = _frames(source, loaded, settings, clock, trail, sink.position)
+            frames = _frames(source, loaded, settings, clock, trail, sink.position, ahead_of(plan.after))
             with closing(frames), _interrupted_by_errors(loaded):
                 if progress:
                     progress(written, plan.after.frames)  # the first frame may take minutes
@@ -182,13 +182,14 @@ def _frames(
     clock: Clock,
     trail: Trail,
     position: Position,
+    ahead: int,
 ) -> prefetch[Frame]:
     """Return the frames that are still to be made, made ahead in a thread of their own."""
     frames = restored(source, loaded, settings, clock, trail, position.restart)
     if position.until is None:
-        return prefetch(frames, AHEAD)
+        return prefetch(frames, ahead)
     _log.info("Going on after %d frames.", position.frames)
-    return prefetch(_since(position.until, frames), AHEAD)
+    return prefetch(_since(position.until, frames), ahead)
 
 
 def _since(moment: Fraction, frames: Generator[Frame]) -> Iterator[Frame]:

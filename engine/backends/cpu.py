@@ -62,7 +62,7 @@ class CpuBackend:
         self._threads = threads
 
     def load(self, path: Path) -> CpuSession:
-        _give_large_blocks_back()
+        give_large_blocks_back()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         # The arena never gives memory back and grows in powers of two: for EDVR at 320x180 it held 2.9 GB
@@ -73,7 +73,7 @@ class CpuBackend:
         return CpuSession(path, options)
 
 
-def _give_large_blocks_back() -> None:
+def give_large_blocks_back() -> None:
     """Have the C library ask the system for each large block, and give it back when it is freed.
 
     On its own it does so above a size that rises to 32 MiB. Smaller ones, of 64-byte alignment as ONNX

@@ -1,9 +1,13 @@
 """How the networks of a run share what memory there is."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from reel.engine import memory, pipeline
 from reel.engine.backend import LoadedNetwork
+from reel.engine.chain import ahead_of
+from reel.engine.frame import Format
 from reel.engine.memory import Use, default_memory, shares
 from reel.engine.settings import Settings
 from reel.models.dain_depth import DAIN_DEPTH
@@ -85,3 +89,10 @@ def test_a_run_gives_every_network_its_share(asked, tmp_path, monkeypatch, make_
     plan = pipeline.plan(film, tmp_path / "b.mp4", settings, Anything())
     pipeline.run(plan, settings, type("Device", (), {"name": "cpu"}))
     assert given == [("deoldify", asked or 3 * GIB)]
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "expected"), [(64, 48, 4), (1280, 960, 4), (1920, 1080, 2), (7680, 4320, 1)]
+)
+def test_large_frames_do_not_queue_up_for_the_encoder(width, height, expected):
+    assert ahead_of(Format(width, height, rate=Fraction(24), time_base=Fraction(1, 24))) == expected

@@ -1,0 +1,121 @@
+"""Memory of a run beyond its networks: frames on the way, the encoder, the tracks.
+
+    python benchmarks/in_flight.py 640x480 --frames 60 --store PATH
+
+runs a film through the whole pipeline to four times the size, with EDVR-M replaced by what repeats
+pixels and takes no memory, and writes ``results/in-flight-640x480.json``: the resident memory
+before the first frame, and the largest until the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import threading
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from machine import facts, keep
+from reel.engine.backends.cpu import give_large_blocks_back
+from reel.engine.frame import Pixels
+from reel.engine.naming import chosen_output
+from reel.engine.pipeline import plan, run
+from reel.engine.settings import Settings
+from reel.engine.tiles import size_of
+from reel.models.edvr import EDVR_M
+from reel.models.spec import Graph
+from reel.models.store import Store
+
+
+class Nothing:
+    """A graph whose outputs take no memory, but for the enlarged frame."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def __call__(self, **inputs: Pixels) -> tuple[Pixels, ...]:
+        if self._graph.name == "enlarge":
+            return (inputs["centre"].repeat(4, axis=2).repeat(4, axis=3),)
+        height, width = size_of(self._graph, inputs) or (1, 1)
+        sides = {"H": height, "W": width, "H/2": height // 2, "W/2": width // 2}
+        sides |= {"H/4": height // 4, "W/4": width // 4}
+        shapes = [[sides[s] if isinstance(s, str) else s for s in out.shape] for out in self._graph.outputs]
+        return tuple(np.broadcast_to(np.float32(0), shape) for shape in shapes)
+
+    def interrupt(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class NothingBackend:
+    """Loads no file, and sets the C library up as the CPU backend does."""
+
+    name = "nothing"
+
+    def load(self, path: Path) -> Nothing:
+        give_large_blocks_back()
+        return Nothing(EDVR_M.graph(path.stem))
+
+
+def main() -> None:
+    """Run the film and keep the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("size", metavar="WIDTHxHEIGHT")
+    parser.add_argument("--frames", type=int, default=60)
+    parser.add_argument("--store", type=Path)
+    options = parser.parse_args()
+    rows: list[int] = []
+    with tempfile.TemporaryDirectory() as folder:
+        film = Path(folder) / "film.mp4"
+        _draw(film, *map(int, options.size.split("x")), options.frames)
+        output = chosen_output(film, f"{folder}/large.mp4")
+        settings = Settings(order=("edvr-m",))
+        chosen = plan(film, output, settings, Store(options.store))
+
+        def progress(done: int, total: int | None) -> None:
+            del total
+            if done == 0:
+                Path("/proc/self/clear_refs").write_text("5")
+                rows.append(_status("VmRSS"))
+            rows.append(_status("VmHWM"))
+
+        summary = run(chosen, settings, NothingBackend(), progress=progress)
+    before, *peaks = rows
+    result = facts() | {
+        "size": options.size,
+        "frames": summary.frames,
+        "threads": threading.active_count(),
+        "before_gib": round(before / 2**20, 3),
+        "beyond_gib": round((_status("VmHWM") - before) / 2**20, 3),
+        "peak_after_frame_gib": [round(peak / 2**20, 3) for peak in peaks],
+    }
+    print(json.dumps({key: result[key] for key in ("frames", "before_gib", "beyond_gib")}))
+    print(keep(f"in-flight-{options.size}", result))
+
+
+def _draw(path: Path, width: int, height: int, frames: int) -> None:
+    """Write a film of a pattern that drifts."""
+    y, x = np.mgrid[0:height, 0:width]
+    pattern = (127 + 60 * np.sin(x / 9) * np.cos(y / 13) + 40 * ((x // 40 + y // 30) % 2)).astype(np.uint8)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(24), options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(frames):
+            picture = np.repeat(np.roll(pattern, 3 * number, axis=1)[..., None], 3, axis=2)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
+def _status(field: str) -> int:
+    """Return a field of this process's status, KiB; Linux only."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+if __name__ == "__main__":
+    main()
