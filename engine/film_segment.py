@@ -204,8 +204,8 @@ def _stamps(pictures: list[VideoFrame]) -> list[int]:
 
 def packet_of(coded: Coded, tick: Fraction) -> Packet[Any]:
     """Return a packet of libav, without a time of decoding."""
-    # In memory of libav's own: PyAV 18.1 frees Python's under Python's lock, for which a thread of the decoder
-    # waits for ever while the decoder is closed under it.
+    # In libav's own memory: PyAV 18.1 frees Python's under Python's lock, for which a thread of a decoder
+    # waits for ever while that is being closed under the lock.
     packet: Packet[Any] = Packet(len(coded.data))
     packet.update(coded.data)
     packet.pts, packet.duration, packet.time_base = coded.pts, coded.duration, tick

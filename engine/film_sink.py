@@ -48,6 +48,7 @@ class FilmSink:
         self._last: int | None = None
 
     def __enter__(self) -> Self:
+        self._job.sweep()
         placing = self._job.placing
         if not placing:
             self._partial.check()

@@ -110,6 +110,7 @@ class PictureSink:
         self._restart_of = restart_of
 
     def __enter__(self) -> Self:
+        self._job.sweep()
         if not self._job.placing:
             self._partial.check()
         with ExitStack() as stack:

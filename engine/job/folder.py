@@ -22,7 +22,7 @@ from .lock import Lock
 
 _log = logging.getLogger(__name__)
 
-_MANIFEST, _LOCK, _OVER = "manifest.json", "lock", "over"
+_MANIFEST, _LOCK = "manifest.json", "lock"
 _LONGEST_NAME = 200  # bytes; file systems take 255, and something is added
 
 
@@ -76,6 +76,7 @@ class Job:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
+        self.sweep()
         with ExitStack() as stack:
             try:
                 self.folder.mkdir(mode=0o700, exist_ok=True)
@@ -162,8 +163,7 @@ class Job:
 
     def _begin(self) -> None:
         """Read what is there, if it is of the same run; write down what this run is, if nothing is."""
-        over = (self.folder / _OVER).exists()  # its removal was cut short
-        if self._fresh or over or self._identity is None or not self.worthwhile:
+        if self._fresh or self._identity is None or not self.worthwhile:
             self._clear()
         if self._identity is None:
             return
@@ -232,21 +232,27 @@ class Job:
     def _card_path(self, number: int) -> Path:
         return self.folder / f"{number:06d}.json"
 
-    def _clear(self, *, but: str = "") -> None:
+    def _clear(self) -> None:
         for path in self.folder.iterdir():
-            if path.name not in (_LOCK, but):
+            if path.name != _LOCK:
                 _remove(path)
 
     def _leave(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Remove the folder, lock last, unless there is something to come back for."""
+        """Remove the folder, unless there is something to come back for."""
         if kind is not None and self._identity is not None and self.worthwhile:
             return
         with suppress(OSError):
-            (self.folder / _OVER).touch()
-            self._clear(but=_OVER)
-            (self.folder / _OVER).unlink()
-            (self.folder / _LOCK).unlink()
-            self.folder.rmdir()
+            # In one step: a job is there with all that it knows, or not at all.
+            self.folder.rename(self._doomed)
+            self.sweep()
+
+    @property
+    def _doomed(self) -> Path:
+        return self.folder.with_name(f"{self.folder.name}.over")
+
+    def sweep(self) -> None:
+        """Remove what the removal of a job has left, where it was cut short."""
+        shutil.rmtree(self._doomed, ignore_errors=True)
 
 
 PLACING = "placing.json"  # there from the moment when the whole result begins to take its place

@@ -174,6 +174,7 @@ class Segments:
         if self._journal is None or self._segment is None:
             return
         if self._pace.slow:
+            self._job.watch()  # nothing that was made of a film that changed is written down
             restart = self._restart_of(self._until)
             self._journal.note(frame.time, frame.duration, restart, *self._segment.state())
         else:

@@ -96,6 +96,18 @@ def test_a_run_goes_on_once_there_is_room(small_disk, noise, tiny_store, tmp_pat
     assert result.stdout.splitlines()[-1] == "disk/out.mkv"
 
 
+def test_an_output_folder_that_is_read_only_is_said_before_any_work(small_disk, noise, tmp_path) -> None:
+    words = " ".join(f"'{word}'" for word in (*RUN, noise(3), "-o", "disk/out.mkv", "--order"))
+    for work in ("", f"--work-dir {tmp_path}"):
+        result = small_disk("1m", "sh", "-c", f"mount -o remount,ro disk; {words} {work}")
+        assert result.returncode == 1
+        assert result.stdout == ""
+        assert result.stderr.splitlines()[-2:] == [
+            "error: disk cannot be written to (Read-only file system).",
+            "       Name an output in another folder with -o.",
+        ]
+
+
 def assert_full(result: subprocess.CompletedProcess[str], output: str) -> None:
     assert result.returncode == 1, result
     assert result.stderr.splitlines()[-2:] == [

@@ -316,3 +316,15 @@ def write_to(sink: Sink, frames: Sequence[Frame]) -> None:
     with sink:
         for frame in frames[sink.position.frames :]:
             sink.write(frame)
+
+
+@pytest.mark.parametrize("width", [64, 192])
+def test_the_same_frames_give_the_same_file_every_time(tmp_path: Path, width: int) -> None:
+    """x264 read memory that nobody had written (see ``engine.encoding``); 192 was the worst width."""
+    frames = [
+        Frame(np.tile(frame.pixels, (1, 1, 1, width // 64)), frame.time, frame.duration)
+        for frame in frames_of(12, even(12), cuts=set())
+    ]
+    film = Format(width, 48, NTSC, 1 / NTSC)
+    paths = [write(tmp_path / f"{n}.mp4", film, frames, WHOLE) for n in range(4)]
+    assert len({path.read_bytes() for path in paths}) == 1

@@ -206,11 +206,11 @@ def test_nobody_else_may_look_into_a_job(place: Path) -> None:
         assert begun.folder.stat().st_mode & 0o077 == 0
 
 
-def test_a_removal_that_was_cut_short_is_finished_and_no_job(place: Path, broken_off: Path) -> None:
-    (broken_off / "over").touch()
-    (broken_off / "manifest.json").unlink()
+def test_a_removal_that_was_cut_short_is_finished(place: Path, broken_off: Path) -> None:
+    broken_off.rename(broken_off.with_name(f"{broken_off.name}.over"))
     with job(place) as new:
         assert new.cards == []
+    assert list(place.parent.iterdir()) == []
 
 
 def test_two_runs_do_not_share_a_job(place: Path) -> None:
