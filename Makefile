@@ -44,6 +44,8 @@ lock:
 		pyproject.toml requirements/build.in requirements/export.in
 	$(LOCK) --constraint requirements/test.txt --output-file requirements/run.txt \
 		pyproject.toml requirements/build.in
+	$(LOCK) --constraint requirements/test.txt --extra export --extra test --extra bench \
+		--output-file requirements/bench.txt pyproject.toml requirements/build.in requirements/export.in
 
 clean:
 	rm -rf .venv demo

@@ -39,13 +39,17 @@ class Contender:
 
 @dataclass(slots=True)
 class Measured:
-    """What a contender came to: seconds of each run, its peak memory, its difference from the reference."""
+    """What a contender came to: seconds of each run, its peak memory, its difference from the reference.
+
+    ``versions`` are those of libraries that only its own environment has.
+    """
 
     seconds: list[float] = field(default_factory=list[float])
     load_seconds: float = 0.0
     peak_bytes: int = 0
     relative_l2: float | None = None
     failure: str | None = None
+    versions: dict[str, str] = field(default_factory=dict[str, str])
 
 
 class Running:
@@ -73,6 +77,7 @@ class Running:
             self.measured.failure = ready["failure"]
         else:
             self.measured.load_seconds = ready["load_seconds"]
+            self.measured.versions = ready["versions"]
             self.output = np.load(target)
         return self
 

@@ -74,6 +74,8 @@ def measure(network: Network, options: argparse.Namespace) -> None:
         if options.only:
             entrants = [one for one in entrants if one.name in ("reel", *options.only)]
         measured = hold(entrants, Path(folder), rounds=options.rounds, seconds=options.seconds)
+    for one in measured.values():
+        head["versions"] |= one.versions
     head |= {"network": network.name, "size": [width, height]}
     head["contenders"] = summary(measured, base="reel")
     kept = machine.keep(f"networks-{network.name}", head)

@@ -18,12 +18,13 @@ import numpy as np
 Run = Callable[[], np.ndarray]
 
 
-def serve(load: Callable[[], Run], target: Path) -> None:
+def serve(load: Callable[[], Run], target: Path, *, versions: dict[str, str] | None = None) -> None:
     """Answer on standard output, a line of JSON for each line on standard input.
 
     Args:
         load: Builds the contender, and returns what runs it once.
         target: File for the output of the first run, which is not measured.
+        versions: Of libraries that only this environment has.
     """
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries print; what they print is for the log
@@ -37,7 +38,7 @@ def serve(load: Callable[[], Run], target: Path) -> None:
         run = load()
         loaded = time.perf_counter() - began
         np.save(target, run())
-        answer(load_seconds=loaded)
+        answer(load_seconds=loaded, versions=versions or {})
         for _ in sys.stdin:
             began = time.perf_counter()
             run()

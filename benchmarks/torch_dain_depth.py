@@ -337,7 +337,7 @@ def main() -> None:
         run = network(arrays, int(threads))
         return lambda: run(*inputs)
 
-    serve(load, Path(target))
+    serve(load, Path(target), versions={"torch": torch.__version__})
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("run", "export", "test")
+ALL_FILES = (*FILES, "bench")
 OLD_PINS = {
     "easydict",
     "imageio-ffmpeg",
@@ -36,7 +37,7 @@ def names(name: str) -> set[str]:
     return {package for package, _ in pins(name)}
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ALL_FILES)
 def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
     entries = re.sub(r"\\\n", " ", re.sub(r"^ *#.*\n", "", text(name), flags=re.MULTILINE)).splitlines()
     assert entries
@@ -44,7 +45,7 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
         assert re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", entry), entry
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", ALL_FILES)
 def test_no_requirement_names_a_registry(name: str) -> None:
     assert re.findall(r"https?:|index-url|find-links|file:", text(name)) == []
 
@@ -59,7 +60,7 @@ def test_running_needs_no_paddle() -> None:
 
 
 def test_the_files_contain_one_another_with_the_same_versions() -> None:
-    assert pins("run") <= pins("export") <= pins("test")
+    assert pins("run") <= pins("export") <= pins("test") <= pins("bench")
 
 
 def test_every_dependency_of_the_project_is_in_its_file() -> None:
@@ -72,3 +73,4 @@ def test_every_dependency_of_the_project_is_in_its_file() -> None:
     assert wanted(project["dependencies"]) <= names("run")
     assert wanted(extras["export"]) | {"ppgan"} <= names("export")
     assert wanted(extras["test"]) <= names("test")
+    assert wanted(extras["bench"]) <= names("bench")
