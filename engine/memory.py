@@ -16,7 +16,7 @@ _UNKNOWN = 4 << 30  # for a machine that does not say what it has
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A network of a run, and the height and width of the frames that it is given."""
+    """A network of a run, and the height and width of the frames before it."""
 
     network: Network
     height: int

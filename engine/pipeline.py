@@ -11,7 +11,6 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import InputError
-from ..models.deoldify import RENDER_BASE
 from ..models.manifest import network_named
 from ..models.spec import Kind, Network
 from ..models.store import Artifact, Store
@@ -151,7 +150,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         written = sink.position.frames
         # Last, since it takes longest: whoever named an output that is there already hears of it at once.
         if not sink.position.whole:
-            memory = shares(_uses(plan, settings), settings.memory or default_memory())
+            memory = shares(_uses(plan), settings.memory or default_memory())
             loaded = [
                 stack.enter_context(LoadedNetwork(step.network, step.artifact, backend, memory=share))
                 for step, share in zip(plan.steps, memory, strict=True)
@@ -245,15 +244,12 @@ def _opened(path: Path, settings: Settings) -> Source:
     return open_source(path, start=settings.start, end=settings.end, rate=settings.rate, field=settings.field)
 
 
-def _uses(plan: Plan, settings: Settings) -> list[Use]:
+def _uses(plan: Plan) -> list[Use]:
     """Return each network with the size of the frames that it will be given."""
     uses: list[Use] = []
     film = plan.before
     for step in plan.steps:
-        square = settings.render_factor * RENDER_BASE
-        colours = step.network.kind is Kind.COLOURISE
-        height, width = (square, square) if colours else (film.height, film.width)
-        uses.append(Use(step.network, height, width))
+        uses.append(Use(step.network, film.height, film.width))
         film = step.after
     return uses
 

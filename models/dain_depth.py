@@ -76,7 +76,7 @@ DAIN_DEPTH = Network(
             "rectify",
             (*_both("warped", 196), *_both("motion", 2), *_both("kernel", 16), _T),
             (_full("between", 3),),
-            3_600,
+            4_200,
             Tiling(10, 8),
         ),
     ),

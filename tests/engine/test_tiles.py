@@ -42,6 +42,7 @@ def whole_numbers(height, width):
     """Inputs of the blur whose sums are exact in any order."""
     rng = np.random.default_rng(2)
     frame = rng.integers(0, 99, (1, 3, height, width)).astype(np.float32)
+    frame[0, 0, 0, 0] = 999
     half = rng.integers(0, 99, (1, 2, height // 2, width // 2)).astype(np.float32)
     return {"frame": frame, "half": half, "t": np.ones(1, np.float32)}
 
