@@ -39,12 +39,14 @@ class Contender:
 
 @dataclass(slots=True)
 class Measured:
-    """What a contender came to: seconds of each run, its peak memory, its difference from the reference.
+    """What a contender came to: time of each run, its peak memory, its difference from the reference.
 
-    ``versions`` are those of libraries that only its own environment has.
+    ``processor_seconds`` are those that it computed, on all processors together: where others use the
+    machine they say more than ``seconds``. ``versions`` are of libraries that only its environment has.
     """
 
     seconds: list[float] = field(default_factory=list[float])
+    processor_seconds: list[float] = field(default_factory=list[float])
     load_seconds: float = 0.0
     peak_bytes: int = 0
     relative_l2: float | None = None
@@ -85,7 +87,7 @@ class Running:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()  # closes the pipes too
 
     def run(self) -> None:
         """Let it run once, and note how long it took and how much memory it has taken so far."""
@@ -97,6 +99,7 @@ class Running:
             self.measured.failure = answer["failure"]
             return
         self.measured.seconds.append(answer["seconds"])
+        self.measured.processor_seconds.append(answer["processor_seconds"])
         self.measured.peak_bytes = answer["peak_bytes"]
 
     def _answer(self) -> dict[str, Any]:
@@ -142,19 +145,26 @@ def relative_l2(expected: np.ndarray, found: np.ndarray) -> float:
 
 def summary(measured: dict[str, Measured], *, base: str) -> dict[str, Any]:
     """Return medians, spreads and the median of each contender's time over that of ``base``, run by run."""
-    return {name: _figures(one, measured[base].seconds) for name, one in measured.items()}
+    return {name: _figures(one, measured[base]) for name, one in measured.items()}
 
 
-def _figures(measured: Measured, base: list[float]) -> dict[str, Any]:
+def _figures(measured: Measured, base: Measured) -> dict[str, Any]:
     figures = asdict(measured)
-    if measured.seconds and base:
+    if measured.seconds and base.seconds:
         ordered = sorted(measured.seconds)
-        ratios = [mine / other for mine, other in zip(measured.seconds, base, strict=False)]
+        ratios = _ratios(measured.seconds, base.seconds)
+        computed = _ratios(measured.processor_seconds, base.processor_seconds)
+        figures["times_base_computed"] = statistics.median(computed)
         figures["median"] = statistics.median(ordered)
         figures["spread"] = [ordered[0], ordered[-1]]
         figures["times_base"] = statistics.median(ratios)
         figures["times_base_spread"] = [min(ratios), max(ratios)]
     return figures
+
+
+def _ratios(mine: list[float], base: list[float]) -> list[float]:
+    """Return the ratios turn by turn; one of both may have had fewer turns."""
+    return [one / other for one, other in zip(mine, base, strict=False)]
 
 
 def say(text: str) -> None:

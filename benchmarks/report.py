@@ -52,12 +52,15 @@ def contest(result: Result, base: str) -> list[list[str]]:
     for name, figures in result["contenders"].items():
         if "median" not in figures:
             failure = (figures["failure"] or "not run").replace("|", "/")
-            rows.append([name, "did not run", "", "", "", failure[:160]])
+            rows.append([name, "did not run", "", "", "", "", failure[:160]])
             continue
         difference = f"{figures['relative_l2']:.1e}" if figures["relative_l2"] else "reference"
         ratio = "1" if name == base else f"**{figures['times_base']:.2f}**"
+        computed = f"{figures['times_base_computed']:.2f}"
         memory = f"{figures['peak_bytes'] / 2**20:.0f}"
-        rows.append([name, seconds(figures), ratio, str(len(figures["seconds"])), memory, difference])
+        rows.append(
+            [name, seconds(figures), ratio, computed, str(len(figures["seconds"])), memory, difference]
+        )
     return rows
 
 
@@ -65,7 +68,7 @@ def networks() -> str:
     parts: list[str] = []
     for result in results("networks-*"):
         width, height = result["size"]
-        head = ["", "seconds", "times reel's", "runs", "peak MiB", "relative L2"]
+        head = ["", "seconds", "times reel's", "computing", "runs", "peak MiB", "relative L2"]
         parts += [f"### {result['network']}, {width}x{height}", table(head, contest(result, "reel"))]
         parts.append(provenance(result))
     return "\n\n".join(parts)
@@ -74,7 +77,7 @@ def networks() -> str:
 def chain() -> str:
     parts: list[str] = []
     for result in results("chain"):
-        head = ["", "seconds", "times reel-run's", "runs", "peak MiB of the process", "relative L2"]
+        head = ["", "seconds", "times reel-run's", "computing", "runs", "peak MiB", "relative L2"]
         clip = result["clip"]
         width, height = clip["size"]
         parts.append(f"{clip['frames']} frames of {width}x{height}, {' -> '.join(clip['order'])}:")

@@ -17,6 +17,8 @@ import numpy as np
 
 Run = Callable[[], np.ndarray]
 
+_WHO = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+
 
 def serve(load: Callable[[], Run], target: Path, *, versions: dict[str, str] | None = None) -> None:
     """Answer on standard output, a line of JSON for each line on standard input.
@@ -40,11 +42,17 @@ def serve(load: Callable[[], Run], target: Path, *, versions: dict[str, str] | N
         np.save(target, run())
         answer(load_seconds=loaded, versions=versions or {})
         for _ in sys.stdin:
-            began = time.perf_counter()
+            began, before = time.perf_counter(), processor_seconds()
             run()
-            taken = time.perf_counter() - began
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-            answer(seconds=taken, peak_bytes=peak)
+            taken, computed = time.perf_counter() - began, processor_seconds() - before
+            peak = max(resource.getrusage(who).ru_maxrss for who in _WHO) * 1024
+            answer(seconds=taken, processor_seconds=computed, peak_bytes=peak)
     except Exception as error:  # whatever stops a contender is a result of the contest
         answer(failure=" ".join(f"{type(error).__name__}: {error}".split())[:300])
         raise
+
+
+def processor_seconds() -> float:
+    """Return what this process and its children that have ended have computed, on all processors."""
+    used = [resource.getrusage(who) for who in _WHO]
+    return sum(one.ru_utime + one.ru_stime for one in used)
