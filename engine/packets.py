@@ -22,6 +22,7 @@ from .timing import Timing, timing_from_stamps
 _log = logging.getLogger(__name__)
 
 WHAT_TO_GIVE = "Give a film, a photo, a folder of pictures or a pattern such as frames/%06d.png."
+MOST_PIXELS = 2**28  # of a picture, 16384 x 16384: more is a mistake, or meant to take all memory
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # libav draws any text file as a film
 
 
@@ -85,7 +86,18 @@ def main_video(container: InputContainer, path: Path) -> VideoStream:
     chosen = next((stream for stream in films if best is not None and stream.index == best.index), films[0])
     if chosen.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError(f"The pictures of {path} are coded in a way unknown to libav.", WHAT_TO_GIVE)
+    if chosen.width * chosen.height > MOST_PIXELS:
+        raise InputError(
+            f"{path} has pictures of {chosen.width}x{chosen.height}; up to {MOST_PIXELS} pixels are taken.",
+            "Make it smaller first.",
+        )
+    limit_pixels(chosen)
     return chosen
+
+
+def limit_pixels(stream: VideoStream) -> None:
+    """Let the decoder refuse a picture that is too large before it takes memory for it."""
+    stream.codec_context.options = {**stream.codec_context.options, "max_pixels": str(MOST_PIXELS)}
 
 
 def is_cover(stream: VideoStream) -> bool:

@@ -18,7 +18,7 @@ from av.video.frame import VideoFrame
 
 from ..errors import InputError
 from .frame import Format, Frame, Pixels
-from .packets import WHAT_TO_GIVE, check_within
+from .packets import MOST_PIXELS, WHAT_TO_GIVE, check_within, limit_pixels
 from .pictures import Reader, colour_of, depth_of, has_alpha, turn_of
 
 _log = logging.getLogger(__name__)
@@ -143,13 +143,16 @@ def read_picture(path: Path) -> VideoFrame:
     try:
         # Opened here, since libav would take a % in the name for a pattern.
         with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
+            limit_pixels(container.streams.video[0])
             return next(container.decode(video=0))
     except FileNotFoundError as error:
         raise InputError(f"There is no file {path}.", "Check the path for typing errors.") from error
     except PermissionError as error:
         raise InputError(f"{path} may not be read.", "Check the permissions of the file.") from error
     except (FFmpegError, OSError, ValueError, IndexError, StopIteration) as error:
-        raise InputError(f"{path} is damaged or no picture.", WHAT_TO_GIVE) from error
+        raise InputError(
+            f"{path} is damaged, no picture, or one of more than {MOST_PIXELS} pixels.", WHAT_TO_GIVE
+        ) from error
 
 
 def _pixels(picture: VideoFrame) -> Pixels:
