@@ -18,7 +18,7 @@ from .backend import Backend, LoadedNetwork
 from .chain import ahead_of, restored, stage_labels
 from .frame import Format, Frame
 from .job.folder import Job, job_folder
-from .job.identity import Signature, identity_of, signature_of
+from .job.identity import MEMORY, Signature, identity_of, signature_of
 from .job.segments import Position
 from .job.space import check_start, guessed_size
 from .memory import Use, default_memory, shares
@@ -133,6 +133,8 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         check_start(plan.job, plan.output.parent, plan.size)
     with ExitStack() as stack:
         source = stack.enter_context(_opened(plan.input, settings))
+        memory = settings.memory or default_memory()
+        job = _job(plan, settings, source, backend, memory)
         sink = stack.enter_context(
             open_sink(
                 plan.output,
@@ -143,17 +145,18 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                 end=settings.end,
                 overwrite=settings.overwrite,
                 note=_note(plan),
-                job=_job(plan, settings, source, backend),
+                job=job,
                 restart_of=lambda moment: trail.restart(moment, networks, settings.cadence),
             )
         )
         written = sink.position.frames
         # Last, since it takes longest: whoever named an output that is there already hears of it at once.
         if not sink.position.whole:
-            memory = shares(_uses(plan), settings.memory or default_memory())
+            if settings.memory is None and job is not None:
+                memory = _memory_as_before(job, memory)
             loaded = [
                 stack.enter_context(LoadedNetwork(step.network, step.artifact, backend, memory=share))
-                for step, share in zip(plan.steps, memory, strict=True)
+                for step, share in zip(plan.steps, shares(_uses(plan), memory), strict=True)
             ]
             frames = _frames(source, loaded, settings, clock, trail, sink.position, ahead_of(plan.after))
             with closing(frames), _interrupted_by_errors(loaded):
@@ -196,7 +199,7 @@ def _since(moment: Fraction, frames: Generator[Frame]) -> Iterator[Frame]:
         yield from (frame for frame in frames if frame.time >= moment)
 
 
-def _job(plan: Plan, settings: Settings, source: Source, backend: Backend) -> Job | None:
+def _job(plan: Plan, settings: Settings, source: Source, backend: Backend, memory: int) -> Job | None:
     """Return the job of a run; None where nothing is worth keeping."""
     if plan.job is None:
         return None
@@ -212,11 +215,20 @@ def _job(plan: Plan, settings: Settings, source: Source, backend: Backend) -> Jo
 
     return Job(
         plan.job,
-        lambda: identity_of(files, settings, artifacts, device=backend.name),
+        lambda: identity_of(files, settings, artifacts, device=backend.name, memory=memory),
         result=place_of(plan.output)[0],
         fresh=settings.fresh,
         watch=watch,
     )
+
+
+def _memory_as_before(job: Job, memory: int) -> int:
+    """Return what the run that began the job could take, if that is there again.
+
+    In how many parts a frame is computed decides the last digit of some of its values.
+    """
+    before = job.begun.value(MEMORY) if job.begun else None
+    return min(int(before), memory) if before else memory
 
 
 def _signature(path: Path, files: Sequence[Path]) -> Signature:

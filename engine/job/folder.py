@@ -71,6 +71,7 @@ class Job:
         self._result = result
         self.cards: list[Card] = []
         self._identity = identity
+        self._begun: Identity | None = None
         self._fresh = fresh
         self._seal = ""
         self._open = ExitStack()
@@ -176,14 +177,20 @@ class Job:
         else:
             self._write_manifest(now)
 
+    @property
+    def begun(self) -> Identity | None:
+        """What the result depended on when the job was begun; None where it is never gone on with."""
+        return self._begun
+
     def _write_manifest(self, identity: Identity) -> None:
+        self._begun = identity
         content, self._seal = sealed(_identity_as_json(identity), "")
         write_whole(self.folder / _MANIFEST, content)
 
     def _compare(self, now: Identity) -> None:
         try:
             content, self._seal = unsealed((self.folder / _MANIFEST).read_bytes(), "")
-            before = _identity_from_json(content)
+            self._begun = before = _identity_from_json(content)
         except DamagedError as error:
             raise self._damaged(_MANIFEST) from error
         changed = differences(before, now)
@@ -282,13 +289,15 @@ def _remove(path: Path) -> None:
 
 
 def _identity_as_json(identity: Identity) -> dict[str, Any]:
-    return {"format": FORMAT, "facts": [[fact.name, fact.value, fact.opaque] for fact in identity.facts]}
+    facts = [[fact.name, fact.value, fact.opaque, fact.free] for fact in identity.facts]
+    return {"format": FORMAT, "facts": facts}
 
 
 def _identity_from_json(content: dict[str, Any]) -> Identity:
     try:
         if content["format"] != FORMAT:
             raise DamagedError("it is of another version of reel")
-        return Identity(tuple(Fact(str(a), str(b), opaque=bool(c)) for a, b, c in content["facts"]))
+        facts = [Fact(str(a), str(b), opaque=bool(c), free=bool(d)) for a, b, c, d in content["facts"]]
+        return Identity(tuple(facts))
     except (KeyError, TypeError, ValueError) as error:
         raise DamagedError("it cannot be read") from error

@@ -18,6 +18,7 @@ from ...models.store import Artifact
 from .files import digest_of
 
 _OPTIONS = {"cadence.factor": "--times", "cadence.rate": "--fps"}  # others are called as their field
+MEMORY = "the memory"
 # Memory decides in how many parts a frame is computed, which changes the last digit of some values at most;
 # who ran out of it must be able to go on with less.
 _WITHOUT_EFFECT = {"overwrite", "work", "fresh", "memory"}
@@ -32,11 +33,13 @@ class Fact:
         name: As it is called in a sentence.
         value: Compared.
         opaque: Whether the value means nothing to anybody, so that only its change is worth a word.
+        free: Whether the result may be gone on with whatever it is now. It is kept to be asked for.
     """
 
     name: str
     value: str
     opaque: bool = False
+    free: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +48,14 @@ class Identity:
 
     facts: tuple[Fact, ...]
 
+    def value(self, name: str) -> str | None:
+        """Return the value of that name, None where there is none."""
+        return next((fact.value for fact in self.facts if fact.name == name), None)
+
 
 def differences(before: Identity, now: Identity) -> list[str]:
     """Say what has changed, a clause each."""
-    old, new = ({fact.name: fact for fact in identity.facts} for identity in (before, now))
+    old, new = ({fact.name: fact for fact in identity.facts if not fact.free} for identity in (before, now))
     said: list[str] = []
     for name in {**old, **new}:
         was, is_ = old.get(name), new.get(name)
@@ -66,7 +73,7 @@ def _shown(fact: Fact | None) -> str:
 
 
 def identity_of(
-    source: Sequence[Path], settings: object, artifacts: Sequence[Artifact], *, device: str
+    source: Sequence[Path], settings: object, artifacts: Sequence[Artifact], *, device: str, memory: int
 ) -> Identity:
     """Return the identity of a run. All of the input is read for it.
 
@@ -75,6 +82,7 @@ def identity_of(
         settings: A dataclass of what was asked for.
         artifacts: The networks.
         device: Where they run.
+        memory: Bytes that they may take.
     """
     return Identity(
         (
@@ -82,6 +90,7 @@ def identity_of(
             *_facts_of(settings, ""),
             *_facts_of_networks(artifacts),
             Fact("the device", device),
+            Fact(MEMORY, str(memory), free=True),
             *_versions(),
         )
     )

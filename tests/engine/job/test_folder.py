@@ -243,3 +243,15 @@ def test_the_folder_is_named_after_the_result_as_far_as_names_go(tmp_path: Path,
         folder.mkdir()
         assert folder.parent == tmp_path
     assert job_folder(Path("/a/film.mp4"), tmp_path) != job_folder(Path("/b/film.mp4"), tmp_path)
+
+
+def test_what_may_differ_is_remembered_as_it_was(place: Path) -> None:
+    def with_memory(size: str) -> Callable[[], Identity]:
+        return lambda: Identity((*identity()().facts, Fact("the memory", size, free=True)))
+
+    with breaking_off(job(place, with_memory("8"))) as begun:
+        begun.keep(segment(begun, 1))
+    with job(place, with_memory("4")) as again:
+        assert len(again.cards) == 1
+        assert again.begun is not None
+        assert again.begun.value("the memory") == "8"
