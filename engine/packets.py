@@ -22,7 +22,7 @@ from .timing import Timing, timing_from_stamps
 _log = logging.getLogger(__name__)
 
 WHAT_TO_GIVE = "Give a film, a photo, a folder of pictures or a pattern such as frames/%06d.png."
-MOST_PIXELS = 2**28  # of a picture, 16384 x 16384: more is a mistake, or meant to take all memory
+MOST_PIXELS = 2**27  # of a picture: four times 8K. More is a mistake, or meant to take all memory
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # libav draws any text file as a film
 
 

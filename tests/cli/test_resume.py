@@ -188,11 +188,14 @@ def test_a_film_that_was_only_copied_or_touched_is_the_same_film(reel_run, broke
     assert ", after " in reel_run(film, "--order", "dain").err
 
 
+@pytest.mark.parametrize("slow", [True, False])
 @pytest.mark.parametrize("harm", ["vanishes", "shrinks", "changes"])
 def test_an_input_that_is_harmed_while_it_is_read_ends_the_run_and_spoils_nothing(
-    reel_run, failure, film, tmp_path, monkeypatch, harm: str
+    reel_run, failure, film, tmp_path, monkeypatch, harm: str, slow: bool
 ) -> None:
     import reel.engine.job.segments as module
+
+    monkeypatch.setattr("reel.engine.job.journal.SLOW", 0.0 if slow else 0.1)  # each frame is kept, then
 
     assert reel_run(film, "--order", "dain", "-o", tmp_path / "whole.mp4").code == 0
     data, write, seen = film.read_bytes(), module.Segments.write, []

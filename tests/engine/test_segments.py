@@ -318,13 +318,36 @@ def write_to(sink: Sink, frames: Sequence[Frame]) -> None:
             sink.write(frame)
 
 
-@pytest.mark.parametrize("width", [64, 192])
-def test_the_same_frames_give_the_same_file_every_time(tmp_path: Path, width: int) -> None:
-    """x264 read memory that nobody had written (see ``engine.encoding``); 192 was the worst width."""
-    frames = [
-        Frame(np.tile(frame.pixels, (1, 1, 1, width // 64)), frame.time, frame.duration)
-        for frame in frames_of(12, even(12), cuts=set())
-    ]
-    film = Format(width, 48, NTSC, 1 / NTSC)
-    paths = [write(tmp_path / f"{n}.mp4", film, frames, WHOLE) for n in range(4)]
+def test_the_same_frames_give_the_same_file_every_time(tmp_path: Path) -> None:
+    """x264 read memory that nobody had written (see ``engine.encoding``), most often at this width."""
+    pattern = np.random.default_rng(1).random((32, 60), np.float32)
+    frames: list[Frame] = []
+    for number in range(9):
+        now, then = (pattern[:, n : n + 48] for n in (number // 2, (number + 1) // 2))
+        grey = np.kron((now + then) / 2, np.ones((4, 4), np.float32)).astype(np.float32)
+        frames.append(Frame(np.stack([grey] * 3)[None], number / NTSC, 1 / NTSC, number))
+    film = Format(192, 128, NTSC, 1 / NTSC)
+    paths = [write(tmp_path / f"{n}.mp4", film, frames, PARTS) for n in range(10)]
     assert len({path.read_bytes() for path in paths}) == 1
+
+
+def test_no_frame_of_a_film_that_changed_is_kept(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("reel.engine.job.journal.SLOW", 0.0)
+    frames, path, changed = frames_of(9, even(9)), tmp_path / "a.mp4", list[bool]()
+
+    def watch() -> None:
+        if changed:
+            raise BrokenOffError
+
+    def sink() -> Sink:
+        job = Job(job_folder(path), lambda: Identity(()), result=path, watch=watch)
+        return open_sink(path, film_of(frames), division=PARTS, job=job)
+
+    with broken_off(sink()) as first:
+        for number, frame in enumerate(frames[:5]):
+            changed.extend([True] * (number == 2))
+            with suppress(BrokenOffError):
+                first.write(frame)
+    changed.clear()
+    with broken_off(sink()) as second:
+        assert second.position.frames == 2

@@ -172,6 +172,15 @@ def test_what_was_damaged_or_edited_is_refused_by_name(place: Path, broken_off: 
         assert new.cards == []
 
 
+def test_a_card_of_another_job_is_refused(place: Path, broken_off: Path, tmp_path: Path) -> None:
+    with breaking_off(job(tmp_path / "other.mp4", identity(crf="18"))) as other:
+        for number in (1, 2):
+            other.keep(segment(other, number))
+    (broken_off / "000002.json").write_bytes((other.folder / "000002.json").read_bytes())
+    with pytest.raises(JobError, match=r"000002\.json"):
+        job(place).__enter__()
+
+
 def test_segments_that_are_removed_as_advised_are_made_again(place: Path, broken_off: Path) -> None:
     (broken_off / "000001.segment").write_bytes(b"pockets")
     with pytest.raises(JobError) as caught:
