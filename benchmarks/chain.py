@@ -33,7 +33,7 @@ def draw(film: Path, frames: int, height: int, width: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--store", type=Path, default=Path(__file__).with_name("store"))
-    parser.add_argument("--frames", type=int, default=5, help="of the film, five at least (default: 5)")
+    parser.add_argument("--frames", type=int, default=3, help="of the film, three at least (default: 3)")
     parser.add_argument("--size", default="48x32", metavar="WxH", help="default: 48x32")
     parser.add_argument("--render-factor", type=int, default=9, help="default: 9, as the frames are tiny")
     parser.add_argument("--rounds", type=int, default=3)
