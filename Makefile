@@ -1,5 +1,6 @@
 # make demo    set up, export on random weights, restore a short clip, print where it is
 # make test    set up, then lint, types and tests
+# make audit   ask the package index for known vulnerabilities of the locked packages
 # make lock    resolve requirements/*.txt anew (needs uv)
 # make clean   remove what these made
 
@@ -13,7 +14,7 @@ DEMO := demo
 LOCK := uv --config-file requirements/uv.toml pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command 'make lock' --constraint requirements/measured.txt
 
-.PHONY: demo test lock clean
+.PHONY: demo test audit lock clean
 
 # The three networks at full size. What is small is the clip, and the square that DeOldify looks at.
 demo: .venv/export.installed
@@ -35,6 +36,13 @@ $(BIN)/python:
 	@$(or $(PYTHON),false) -c '$(FITS)' || { \
 		echo 'Exporting needs Python 3.11 or 3.12. Name one: make PYTHON=/path/to/python3.12 ...' >&2; exit 1; }
 	$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+
+# In an environment of its own: pip-audit has packages that reel does not need.
+audit: | $(BIN)/python
+	$(BIN)/python -m venv .venv/audit
+	.venv/audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit
+	.venv/audit/bin/pip-audit --strict --no-deps --disable-pip \
+		$(foreach name,run export test,--requirement requirements/$(name).txt)
 
 # test.txt is resolved first and constrains the others: one version of everything.
 lock:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 from collections.abc import Generator, Iterator
@@ -48,9 +47,10 @@ class Partial:
         inside = self.path if self._folder and self.path.exists() else self.path.parent
         try:
             inside.mkdir(parents=True, exist_ok=True)
-            trial = inside / f".{self.path.stem[:100]}.{os.getpid()}.reel"
-            trial.touch(exist_ok=False)  # the only sure way to know
-            trial.unlink()
+            # The only sure way to know; always under one name, so that one which a killed run left goes.
+            trial = inside / f".{self.path.stem[:60]}.reel-trial"
+            trial.touch()
+            trial.unlink(missing_ok=True)
         except OSError as error:
             raise OutputError(
                 f"{inside} cannot be written to ({error.strerror}).",

@@ -212,6 +212,12 @@ def test_missing_folders_are_made_and_nothing_else_is_left(tmp_path: Path) -> No
     assert [file.name for file in (tmp_path / "new" / "er").iterdir()] == ["a.mp4"]
 
 
+def test_what_a_killed_run_left_of_its_look_at_the_place_goes(tmp_path: Path) -> None:
+    (tmp_path / ".a.reel-trial").touch()
+    write(tmp_path / "a.mp4", GREY, grey_frames(2))
+    assert [file.name for file in tmp_path.iterdir()] == ["a.mp4"]
+
+
 def test_a_sink_touches_nothing_until_it_is_entered(tmp_path: Path) -> None:
     open_sink(tmp_path / "none" / "a.mp4", GREY)
     assert list(tmp_path.iterdir()) == []
