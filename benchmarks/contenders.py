@@ -144,7 +144,7 @@ def plain(name: str, height: int, width: int, store: Path) -> Run:
     net, names = _static(name, inputs)
     shapes = tuple(Tensor(given, inputs[given].shape) for given in names)
     scale = network_named(name).scale
-    graph = Graph("whole", shapes, (Tensor("result", (1, 3, scale * height, scale * width)),))
+    graph = Graph("whole", shapes, (Tensor("result", (1, 3, scale * height, scale * width)),), memory=0)
     folder = Path(tempfile.mkdtemp())
     onnx_from_paddle(Traced(net, tuple(names)), graph, folder / "whole.onnx")
     options = onnxruntime.SessionOptions()
