@@ -219,7 +219,9 @@ def _run_worker(network: Network, weights: Weights, folder: Path, step: Step | N
     log = folder / "worker.log"
     with (
         log.open("w") as stderr,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
+        ) as process,
     ):
         assert process.stdout is not None
         try:

@@ -7,7 +7,9 @@ A process of its own because the converter may call exit() and because Paddle ke
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -81,7 +83,14 @@ def _step(text: str) -> None:
     sys.stdout.flush()
 
 
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, be it by SIGKILL, and its pipe with it."""
+    os.read(0, 1)  # not through sys.stdin, whose lock would be held when Python ends
+    os._exit(1)
+
+
 def main() -> int:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     request_file = Path(sys.argv[1])
     folder = request_file.parent
     warnings.simplefilter("ignore")  # Paddle and the converter warn of themselves; the parent keeps a log

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Generator
@@ -30,6 +31,7 @@ EXPORT_REVISION = 2
 CARD = "card.json"
 
 _A_DAY = 24 * 60 * 60
+_IN_USE = ".in-use"  # locked for as long as somebody works beside it
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,8 @@ class Store:
                 "Choose another folder with --store or REEL_STORE.",
             ) from error
         try:
-            yield scratch
+            with _held(scratch / _IN_USE):
+                yield scratch
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -201,7 +204,7 @@ class Store:
         """Remove what exports that were killed left behind; no export takes a day."""
         for path in [*self.folder.glob(".partial-*"), *self.folder.glob("*/.doomed-*")]:
             with suppress(OSError):
-                if time.time() - path.stat().st_mtime > _A_DAY:
+                if _is_free(path / _IN_USE) or time.time() - path.stat().st_mtime > _A_DAY:
                     shutil.rmtree(path, ignore_errors=True)
 
     def keep(self, scratch: Path, card: Card) -> Artifact:
@@ -220,6 +223,33 @@ class Store:
             if path != target and _superseded(path, card):
                 _remove(path)
         return Artifact(target, card)
+
+
+@contextmanager
+def _held(path: Path) -> Generator[None]:
+    """Hold a lock that ends with this process, however it ends. Windows has none of the kind."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _is_free(path: Path) -> bool:
+    """Whether whoever held the lock is gone; False where there is none, or it cannot be told."""
+    if sys.platform == "win32":
+        return False
+    import fcntl
+
+    try:
+        with path.open("r") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _belongs(card: Card, network: Network, folder: Path, precision: str) -> bool:

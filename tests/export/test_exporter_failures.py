@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -216,3 +217,49 @@ sys.exit(code)
 def test_a_library_may_be_installed_under_another_of_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporter, "LIBRARIES", (("no-such-library", "numpy"),))
     assert list(exporter.library_versions()) == ["numpy"]
+
+
+# An export whose worker works for ever.
+ENDLESS = """
+import sys
+from pathlib import Path
+from reel.export import exporter
+from reel.models.edvr import EDVR_M
+from reel.models.store import Store
+program = '''
+import os, time
+from pathlib import Path
+from reel.export import worker
+def export_here(request, folder):
+    Path(sys.argv[2]).write_text(str(os.getpid()))
+    time.sleep(600)
+worker.export_here = export_here
+worker.main()
+'''
+exporter._WORKER = (sys.executable, "-c", f"import sys; sys.argv.append({sys.argv[2]!r})" + program)
+exporter.export(EDVR_M, exporter.rehearsal(), Store(Path(sys.argv[1])))
+"""
+
+
+def test_an_export_that_is_killed_leaves_no_process_and_nothing_that_the_next_one_keeps(
+    tmp_path: Path,
+) -> None:
+    store, told = Store(tmp_path / "store"), tmp_path / "pid"
+    export = subprocess.Popen([sys.executable, "-c", ENDLESS, str(store.folder), str(told)])
+    try:
+        _until(lambda: told.exists() and told.read_text())
+        with store.writing():  # one that is at work is left alone
+            assert len(list(store.folder.glob(".partial-*"))) == 2
+    finally:
+        export.kill()
+        export.wait()
+    _until(lambda: not Path(f"/proc/{told.read_text()}").exists())
+    with store.writing() as beside:
+        assert list(store.folder.glob(".partial-*")) == [beside]
+
+
+def _until(fulfilled: Callable[[], object]) -> None:
+    end = time.monotonic() + 120
+    while not fulfilled():
+        assert time.monotonic() < end
+        time.sleep(0.05)
