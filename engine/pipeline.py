@@ -158,6 +158,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                 stack.enter_context(LoadedNetwork(step.network, step.artifact, backend, memory=share))
                 for step, share in zip(plan.steps, shares(_uses(plan), memory), strict=True)
             ]
+            clock.begin()
             frames = _frames(source, loaded, settings, clock, trail, sink.position, ahead_of(plan.after))
             with closing(frames), _interrupted_by_errors(loaded):
                 if progress:
@@ -167,12 +168,12 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                     written += 1
                     if progress:
                         progress(written, plan.after.frames)
-    timings = clock.stopped(
-        decode="decode",
-        arrival="arrival",
-        stages=("analysis", *stage_labels(networks)),
-        departure="departure",
-    )
+        timings = clock.stopped(
+            decode="decode",
+            arrival="arrival",
+            stages=("analysis", *stage_labels(networks)),
+            departure="departure",
+        )
     seconds = time.monotonic() - began
     return Summary(plan.output, plan.after, written, sink.position.frames, seconds, timings)
 

@@ -30,7 +30,8 @@ class Timings:
     """How the time of a run was spent, in seconds.
 
     Attributes:
-        wall: From the first frame that was asked for to the last one encoded.
+        wall: From the first frame that was asked for to the last one given to the encoder; neither loading
+            the networks nor joining the film is in it.
         parts: Decode, networks and encode, each with its conversion of pixels; they overlap.
         stages: What the networks' time consists of, in order: each stage by its name.
     """
