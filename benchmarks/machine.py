@@ -46,7 +46,7 @@ def command() -> str:
     words = ["python", f"benchmarks/{Path(sys.argv[0]).name}"]
     local = iter(sys.argv[1:])
     for word in local:
-        if word in ("--store", "--torch-python"):
+        if word in ("--store", "--torch-python", "--film", "--json"):
             words += [word, "PATH"]
             next(local)
         else:
