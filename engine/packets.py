@@ -22,6 +22,7 @@ from .timing import Timing, timing_from_stamps
 _log = logging.getLogger(__name__)
 
 WHAT_TO_GIVE = "Give a film, a photo, a folder of pictures or a pattern such as frames/%06d.png."
+MOST_STREAMS = 200  # films with every language have fifty
 MOST_PIXELS = 2**27  # of a picture: four times 8K. More is a mistake, or meant to take all memory
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # libav draws any text file as a film
 
@@ -69,6 +70,13 @@ def open_container(path: Path) -> InputContainer:
     if container.format.name in _TEXT_FORMATS:
         container.close()
         raise InputError(f"{path} is text and not a film.", WHAT_TO_GIVE)
+    if len(container.streams) > MOST_STREAMS:
+        count = len(container.streams)
+        container.close()
+        raise InputError(
+            f"{path} holds {count} tracks; up to {MOST_STREAMS} are taken.",
+            "Copy the tracks that you want into another file, with ffmpeg for instance.",
+        )
     return container
 
 

@@ -7,7 +7,9 @@ import struct
 import zlib
 from pathlib import Path
 
+import av
 import pytest
+from reel.engine import packets
 from reel.engine.source import open_source
 from reel.errors import InputError
 
@@ -53,3 +55,19 @@ def test_a_film_of_absurd_size_is_refused_before_memory_is_taken(make_film, drif
     with pytest.raises(InputError, match=r"no frame that can be decoded|20000x20000"), open_source(path):
         pass
     assert memory() - before < 100
+
+
+def test_a_film_of_absurdly_many_tracks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "film.mkv"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("ffv1", rate=25) for _ in range(3)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for stream in streams:
+            container.mux(stream.encode(av.VideoFrame(32, 32, "yuv420p")))
+            container.mux(stream.encode(None))
+    with open_source(path) as source:
+        assert source.format.frames == 1
+    monkeypatch.setattr(packets, "MOST_STREAMS", 2)
+    with pytest.raises(InputError, match="holds 3 tracks; up to 2"), open_source(path):
+        pass
