@@ -9,7 +9,6 @@ the byte. Prints a line for each film and a table, and writes it as JSON.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import random
@@ -23,6 +22,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from tiny import put_tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTPUTS = ("out.mp4", "out.mkv", "frames/")
@@ -186,15 +187,7 @@ def _kill_until_done(run: _Run, whole: _Run, chance: random.Random, tally: Tally
 
 def _make(store: Path, film: Path, frames: int) -> None:
     """Make the tiny networks of the tests, and a film of two shots with sound."""
-    place = ROOT / "tests" / "cli" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("tiny_networks", place)
-    assert spec is not None
-    assert spec.loader is not None
-    tiny: Any = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = tiny
-    spec.loader.exec_module(tiny)
-    for name in ("dain", "edvr-m"):
-        tiny.put_tiny(store, tiny.network_named(name))
+    put_tiny(store, "dain", "edvr-m")
     clip = [sys.executable, ROOT / "scripts" / "make_clip.py", film, "--frames", frames, "--size", "48x32"]
     subprocess.run([*map(str, clip), "--fps", "24"], check=True, stdout=subprocess.DEVNULL)
 

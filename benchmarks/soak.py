@@ -7,7 +7,6 @@ seconds, as JSON and as a plot.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import re
 import subprocess
@@ -22,6 +21,7 @@ from typing import Any
 import av
 import numpy as np
 from machine import RESULTS, facts
+from tiny import put_tiny
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -74,14 +74,7 @@ def make_film(path: Path, frames: int) -> None:
 
 def make_store(folder: Path) -> None:
     """Put the tiny networks of the tests into a store."""
-    place = ROOT / "tests" / "cli" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("tiny_networks", place)
-    assert spec is not None
-    assert spec.loader is not None
-    tiny: Any = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = tiny
-    spec.loader.exec_module(tiny)
-    tiny.put_tiny(folder, tiny.network_named("deoldify"))
+    put_tiny(folder, "deoldify")
 
 
 def watched(command: list[str], every: float) -> Iterator[dict[str, float]]:

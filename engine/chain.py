@@ -36,6 +36,8 @@ def restored(
     clock: Clock,
     trail: Trail,
     restart: Restart | None = None,
+    *,
+    since: Fraction | None = None,
 ) -> Generator[Frame]:
     """Give the frames of the result, from where a run begins again or from the beginning.
 
@@ -47,6 +49,7 @@ def restored(
             of the stages.
         trail: Told what is found out about the film.
         restart: Where to begin.
+        since: Time of the first frame that is wanted, in seconds, where there is no restart that says so.
 
     Raises:
         InputError: The film is damaged, or not the one that the restart was made of.
@@ -84,10 +87,11 @@ def restored(
         frames = through(trail.follow, frames, "analysis")
         labels = stage_labels([network.network for network in networks])
         for place, network in enumerate(networks):
-            since = restart.since[place] if restart else None
-            stage = _stage(network, settings, first=restart.first if restart else None, since=since)
+            needed = restart.since[place] if restart else None
+            stage = _stage(network, settings, first=restart.first if restart else None, since=needed)
             frames = through(stage, frames, labels[place])
-        yield from (frame for frame in frames if restart is None or frame.time >= restart.time)
+        begin = restart.time if restart else since
+        yield from (frame for frame in frames if begin is None or frame.time >= begin)
 
 
 def ahead_of(film: Format) -> int:

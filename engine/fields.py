@@ -23,6 +23,7 @@ from av.error import FFmpegError
 from av.filter.graph import Graph
 from av.video.frame import VideoFrame
 
+from ..errors import InputError
 from .packets import Key, Scan, main_video, open_container
 
 Timed = tuple[Fraction, VideoFrame]
@@ -95,6 +96,32 @@ class Looks:
             and most >= _TO_BE_SURE
             and most >= _CLEARLY * (self.tff + self.bff + self.progressive)
         )
+
+
+def resolved_field(field: Field, path: Path, scan: Scan) -> tuple[Field, str | None]:
+    """Return how a film's pictures are made up, found out where it is AUTO, and what to tell its user.
+
+    Raises:
+        InputError: Telecine cannot be undone, as the film has no constant rate.
+    """
+    remark: str | None = None
+    if field is Field.AUTO:
+        looks = looks_of_film(path, scan)
+        field = looks.field(scan.timing.rate)
+        if field is not Field.PROGRESSIVE:
+            what = "telecined" if field is Field.TELECINE else "interlaced"
+            remark = f"{path} is {what} and is made progressive; --field progressive would leave it as it is."
+        elif looks.doubtful:
+            remark = (
+                f"{path} looks interlaced and does not say so; if its frames show combs, "
+                f"add --field {looks.likely.value}."
+            )
+    if field is Field.TELECINE and scan.timing.rate is None:
+        raise InputError(
+            f"{path} has no constant frame rate, so its telecine cannot be undone.",
+            "Give --field tff to take it for interlaced.",
+        )
+    return field, remark
 
 
 def looks_of_film(path: Path, scan: Scan) -> Looks:

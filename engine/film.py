@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError
 from .colour import is_known_matrix
-from .fields import Field, looks_of_film, made_progressive
+from .fields import Field, made_progressive, resolved_field
 from .frame import Format, Frame
 from .packets import WHAT_TO_GIVE, Key, check_within, is_cover, main_video, open_container, origin_of, scan
 from .pictures import Reader, colour_of, depth_of, has_alpha, turn_of
@@ -120,7 +120,9 @@ class Film:
         timing = self._scan.timing
         self._reopen()
         assert self._container is not None
-        self._resolve_field()
+        self._field, remark = resolved_field(self._field, self.path, self._scan)
+        if remark:
+            self._warn("field", "%s", remark)
         self._timing = timing if self._field.frames == 1 else timing.thinned(self._field.frames)
         self._step = self._timing.step or timing.tick
         start = origin_of(self._container)
@@ -245,33 +247,6 @@ class Film:
                 continue
             last = time
             yield time, picture
-
-    def _resolve_field(self) -> None:
-        """Find out how the pictures are made up, where that is not said."""
-        timing = self._scan.timing
-        if self._field is Field.AUTO:
-            looks = looks_of_film(self.path, self._scan)
-            self._field = looks.field(timing.rate)
-            if self._field is not Field.PROGRESSIVE:
-                what = {Field.TELECINE: "telecined"}.get(self._field, "interlaced")
-                self._warn(
-                    "interlaced",
-                    "%s is %s and is made progressive; --field progressive would leave it as it is.",
-                    self.path,
-                    what,
-                )
-            elif looks.doubtful:
-                self._warn(
-                    "interlaced",
-                    "%s looks interlaced and does not say so; if its frames show combs, add --field %s.",
-                    self.path,
-                    looks.likely.value,
-                )
-        if self._field is Field.TELECINE and timing.rate is None:
-            raise InputError(
-                f"{self.path} has no constant frame rate, so its telecine cannot be undone.",
-                "Give --field tff to take it for interlaced.",
-            )
 
     def _decoded(self, packets: Iterator[Packet[VideoStream]] | None) -> Iterator[VideoFrame]:
         assert self._container is not None

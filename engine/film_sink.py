@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -69,18 +68,13 @@ class FilmSink:
                 )
                 stack.callback(self._segments.close)
                 self.position = self._segments.resume()
+            stack.push(self._finish)  # left first, so that the job stays if this fails
             self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None and not self._placed:
-                self._finish()
-        except BaseException:
-            self._stack.__exit__(*sys.exc_info())  # the job stays, then
-            raise
         self._stack.__exit__(kind, error, trace)
 
     def write(self, frame: Frame) -> None:
@@ -110,7 +104,10 @@ class FilmSink:
         try_output(temporary, self.path, self._film, choice, self._tracks, self._note)
         return choice, container
 
-    def _finish(self) -> None:
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Join and place the film, if all went well."""
+        if kind is not None or self._placed:
+            return
         with reported(self.path):
             self._segments.finish()
         if not self._job.cards:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
@@ -121,18 +120,13 @@ class PictureSink:
             stack.callback(self._segments.close)
             with reported(self.path):
                 self.position = self._segments.resume()
+            stack.push(self._finish)  # left first, so that the job stays if this fails
             self._stack = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None:
-                self._finish()
-        except BaseException:
-            self._stack.__exit__(*sys.exc_info())  # the job stays, then
-            raise
         self._stack.__exit__(kind, error, trace)
 
     def write(self, frame: Frame) -> None:
@@ -149,7 +143,10 @@ class PictureSink:
         before = cards[-1].before + cards[-1].frames if cards else 0
         return PictureSegment(path, self._name, before + 1, self._coder.encoded)
 
-    def _finish(self) -> None:
+    def _finish(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Put the pictures in their place, if all went well."""
+        if kind is not None:
+            return
         with reported(self.path):
             self._segments.finish()
         cards = self._job.cards

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 
 from ..errors import InputError
@@ -188,16 +187,10 @@ def _frames(
     ahead: int,
 ) -> prefetch[Frame]:
     """Return the frames that are still to be made, made ahead in a thread of their own."""
-    frames = restored(source, loaded, settings, clock, trail, position.restart)
-    if position.until is None:
-        return prefetch(frames, ahead)
-    _log.info("Going on after %d frames.", position.frames)
-    return prefetch(_since(position.until, frames), ahead)
-
-
-def _since(moment: Fraction, frames: Generator[Frame]) -> Iterator[Frame]:
-    with closing(frames):
-        yield from (frame for frame in frames if frame.time >= moment)
+    if position.frames:
+        _log.info("Going on after %d frames.", position.frames)
+    frames = restored(source, loaded, settings, clock, trail, position.restart, since=position.until)
+    return prefetch(frames, ahead)
 
 
 def _job(plan: Plan, settings: Settings, source: Source, backend: Backend, memory: int) -> Job | None:

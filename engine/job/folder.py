@@ -12,12 +12,12 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from ...errors import JobError
-from .card import FORMAT, Card, DamagedError, card_as_json, card_from_json, sealed, unsealed
+from .card import Card, DamagedError, card_as_json, card_from_json, sealed, unsealed
 from .files import digest_of, move, size_of, write_whole
-from .identity import Fact, Identity, differences
+from .identity import Identity, differences, identity_as_json, identity_from_json
 from .lock import Lock
 
 _log = logging.getLogger(__name__)
@@ -184,13 +184,13 @@ class Job:
 
     def _write_manifest(self, identity: Identity) -> None:
         self._begun = identity
-        content, self._seal = sealed(_identity_as_json(identity), "")
+        content, self._seal = sealed(identity_as_json(identity), "")
         write_whole(self.folder / _MANIFEST, content)
 
     def _compare(self, now: Identity) -> None:
         try:
             content, self._seal = unsealed((self.folder / _MANIFEST).read_bytes(), "")
-            self._begun = before = _identity_from_json(content)
+            self._begun = before = identity_from_json(content)
         except DamagedError as error:
             raise self._damaged(_MANIFEST) from error
         changed = differences(before, now)
@@ -286,18 +286,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _identity_as_json(identity: Identity) -> dict[str, Any]:
-    facts = [[fact.name, fact.value, fact.opaque, fact.free] for fact in identity.facts]
-    return {"format": FORMAT, "facts": facts}
-
-
-def _identity_from_json(content: dict[str, Any]) -> Identity:
-    try:
-        if content["format"] != FORMAT:
-            raise DamagedError("it is of another version of reel")
-        facts = [Fact(str(a), str(b), opaque=bool(c), free=bool(d)) for a, b, c, d in content["facts"]]
-        return Identity(tuple(facts))
-    except (KeyError, TypeError, ValueError) as error:
-        raise DamagedError("it cannot be read") from error

@@ -15,6 +15,7 @@ import av
 
 from ... import __version__
 from ...models.store import Artifact
+from .card import FORMAT, DamagedError
 from .files import digest_of
 
 _OPTIONS = {"cadence.factor": "--times", "cadence.rate": "--fps"}  # others are called as their field
@@ -164,3 +165,24 @@ def signature_of(files: Sequence[Path]) -> Signature:
         status = file.stat()
         seen.append((file.name, status.st_size, status.st_mtime_ns))
     return Signature(tuple(seen))
+
+
+def identity_as_json(identity: Identity) -> dict[str, Any]:
+    """Return an identity as JSON knows it."""
+    facts = [[fact.name, fact.value, fact.opaque, fact.free] for fact in identity.facts]
+    return {"format": FORMAT, "facts": facts}
+
+
+def identity_from_json(content: dict[str, Any]) -> Identity:
+    """Return the identity that ``identity_as_json`` was given.
+
+    Raises:
+        DamagedError: It is none.
+    """
+    try:
+        if content["format"] != FORMAT:
+            raise DamagedError("it is of another version of reel")
+        facts = [Fact(str(a), str(b), opaque=bool(c), free=bool(d)) for a, b, c, d in content["facts"]]
+        return Identity(tuple(facts))
+    except (KeyError, TypeError, ValueError) as error:
+        raise DamagedError("it cannot be read") from error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import importlib
 from pathlib import Path
 from types import ModuleType
 
@@ -13,15 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def kills() -> ModuleType:
+def kills(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     pytest.importorskip("onnx", reason="needs the package onnx to make small networks")
-    spec = importlib.util.spec_from_file_location("kills", ROOT / "benchmarks" / "kills.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["kills"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("kills")
 
 
 def test_runs_that_are_killed_and_started_again_end_with_the_same_bytes(kills, tmp_path) -> None:
