@@ -73,16 +73,24 @@ def is_known_matrix(matrix: int) -> bool:
     return matrix in _LUMA_WEIGHTS or matrix in (0, _UNSPECIFIED)
 
 
-def rgb_from_planes(planes: list[Samples], layout: Layout, *, matrix: int, full_range: bool) -> Pixels:
+def same_matrix(one: int, other: int) -> bool:
+    """Whether two known matrices are the same by different numbers."""
+    return _LUMA_WEIGHTS.get(one) == _LUMA_WEIGHTS.get(other)
+
+
+def rgb_from_planes(
+    planes: list[Samples], layout: Layout, *, matrix: int, full_range: bool, clip: bool = True
+) -> Pixels:
     """Convert the planes of one picture to RGB.
 
     Args:
         planes: Y, U, V or Y or R, G, B as ``layout`` says; [H, W] of unsigned samples.
         matrix: A number of libav that ``resolve_matrix`` returns; of no use to RGB.
         full_range: Whether black is 0 and white the largest number; RGB always is.
+        clip: Whether to clip colours outside RGB.
 
     Returns:
-        [1, 3, H, W] float32, [0, 1]; colours outside RGB are clipped.
+        [1, 3, H, W] float32, [0, 1] if clipped.
     """
     height, width = planes[0].shape
     out = np.empty((1, 3, height, width), np.float32)
@@ -93,7 +101,7 @@ def rgb_from_planes(planes: list[Samples], layout: Layout, *, matrix: int, full_
     black, luma_span, grey, chroma_span = _code_range(layout.bits, full_range)
     if layout.kind == "grey":
         luma = (planes[0].astype(np.float32) - black) / luma_span
-        out[:] = np.clip(luma, 0, 1, out=luma)
+        out[:] = np.clip(luma, 0, 1, out=luma) if clip else luma
         return out
     red, blue = _LUMA_WEIGHTS[matrix]
     green = 1 - red - blue
@@ -106,16 +114,20 @@ def rgb_from_planes(planes: list[Samples], layout: Layout, *, matrix: int, full_
         np.add(luma, pb * np.float32(2 * (1 - blue)), out=part[2])
         luma -= pb * np.float32(2 * (1 - blue) * blue / green)
         np.subtract(luma, pr * np.float32(2 * (1 - red) * red / green), out=part[1])
-        np.clip(part, 0, 1, out=part)
+        if clip:
+            np.clip(part, 0, 1, out=part)
     return out
 
 
-def planes_from_rgb(pixels: Pixels, layout: Layout, *, matrix: int, full_range: bool) -> list[Samples]:
+def planes_from_rgb(
+    pixels: Pixels, layout: Layout, *, matrix: int, full_range: bool, clip: bool = True
+) -> list[Samples]:
     """Convert RGB to the planes of one picture, rounding half to even.
 
     Args:
-        pixels: [1, 3, H, W] float32; values outside [0, 1] are clipped.
+        pixels: [1, 3, H, W] float32.
         layout, matrix, full_range: As for ``rgb_from_planes``.
+        clip: Whether values outside [0, 1] are clipped, or only what the planes cannot hold.
 
     Returns:
         Planes as ``rgb_from_planes`` takes them; chroma has (W + 1) // 2 columns where halved.
@@ -129,7 +141,9 @@ def planes_from_rgb(pixels: Pixels, layout: Layout, *, matrix: int, full_range: 
     codes = np.empty((height, width), layout.dtype)
     u, v = np.empty((2, height, width) if layout.kind == "yuv" else (2, 0, 0), np.float32)
     for rows in _bands(height):
-        rgb = np.clip(pixels[0, :, rows], 0, 1)
+        rgb = pixels[0, :, rows]
+        if clip:
+            rgb = np.clip(rgb, 0, 1)
         luma = rgb[0] * np.float32(red)
         luma += rgb[1] * np.float32(1 - red - blue)
         luma += rgb[2] * np.float32(blue)

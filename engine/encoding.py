@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
-import logging
+import io
+import os
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+import av
 from av.codec import Codec
 from av.codec.codec import UnknownCodecError
 from av.container.output import OutputContainer
 from av.video.codeccontext import VideoCodecContext
-from av.video.format import VideoFormat
 
 from ..errors import OutputError
 from .colour import resolve_matrix
 from .frame import Colour, Format
-from .pictures import layout_of, planar_format
-
-_log = logging.getLogger(__name__)
+from .pixel_format import pixel_format
+from .tags import written_colour
 
 _MOST_TICKS = 2**31 - 1  # what a time base may have as its denominator
+# By libav's name of the container; None: it says itself what it holds.
+_HELD: dict[str, tuple[str, ...] | None] = {
+    "mp4": None,
+    "mov": None,
+    "matroska": None,
+    "webm": None,
+    "avi": None,
+    "flv": ("h264",),
+    "mpegts": ("h264", "hevc", "mpeg2video"),
+    "mpeg": ("mpeg2video", "mpeg1video"),
+    "vob": ("mpeg2video",),
+    "ipod": None,
+    "3gp": None,
+    "nut": None,
+}
+_SUFFIXES = {"mp4": ".mp4", "matroska": ".mkv", "mov": ".mov", "webm": ".webm", "avi": ".avi"}
+_ALIASES = {
+    "h264": "libx264",
+    "x264": "libx264",
+    "avc": "libx264",
+    "hevc": "libx265",
+    "h265": "libx265",
+    "x265": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "vp8": "libvpx",
+    "prores": "prores_ks",
+}
+_USUAL = {  # quality and speed where nothing is said
+    "libx264": {"crf": "16", "preset": "medium"},
+    "libx265": {"crf": "16", "preset": "medium"},
+    "libvpx-vp9": {"crf": "16"},
+    "libsvtav1": {"crf": "16", "preset": "6"},
+    "libvpx": {"crf": "8"},
+}
+# These know no constant quality but a scale for their rounding, 118 to the step; finest but one.
+_BY_SCALE = ("mpeg1video", "mpeg2video", "mpeg4", "mjpeg", "flv")
+_MPEG_RATES = {Fraction(n * 1000, 1001) for n in (24, 30, 60)} | {Fraction(n) for n in (24, 25, 30, 50, 60)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +68,12 @@ class Encoding:
     """How to encode a film; None stands for the usual choice of the container.
 
     Attributes:
-        codec: An encoder of libav, such as ``libx264``, ``libx265``, ``libvpx-vp9``, ``ffv1``.
+        codec: An encoder of libav, such as ``libx264``, ``libx265``, ``libvpx-vp9``, ``ffv1``, or what
+            everybody calls it: ``h264``, ``hevc``, ``av1``, ``prores``.
         crf: Constant quality, lower is better; 16 unless given, for encoders that know it.
         preset: Speed of the encoder, ``medium`` unless given, for encoders that know it.
-        pix_fmt: Pixel format; ``yuv420p``, or ``yuv420p10le`` for films of more than 8 bits.
+        pix_fmt: Pixel format; by default that of the film as nearly as the encoder takes it, but 10 bits
+            at most and 4:2:0 for grey and RGB unless the encoder is a lossless one.
     """
 
     codec: str | None = None
@@ -67,7 +108,32 @@ def choose(encoding: Encoding, container: OutputContainer, film: Format) -> Choi
         OutputError: The encoder is not known, does not take the pixel format or an option, or the
             container cannot hold what it makes.
     """
-    name = encoding.codec or _usual_codec(container, film)
+    if container.format.name not in _HELD:
+        raise OutputError(
+            f"No film is written as {container.format.name}.",
+            "End its name in .mp4, .mkv, .mov, .webm, .avi, .ts, .flv or .mpg.",
+        )
+    codec = _codec(_ALIASES.get(encoding.codec or "", encoding.codec) or _usual_codec(container, film))
+    _check_held(container, codec, film)
+    pix_fmt = pixel_format(encoding.pix_fmt, codec, film)
+    options = _options(encoding, codec, container.format.name)
+    wanted = replace(
+        film.colour,
+        matrix=resolve_matrix(film.colour, film.width, film.height),
+        full_range=film.colour.full_range and film.sampling != "rgb",  # RGB has no other
+    )
+    colour = written_colour(
+        wanted,
+        film,
+        codec=codec.name,
+        container=container.format.name,
+        pix_fmt=pix_fmt,
+        options=options,
+    )
+    return Choice(codec, pix_fmt, options, colour, _time_base(container, codec, film))
+
+
+def _codec(name: str) -> Codec:
     try:
         codec = Codec(name, "w")
     except UnknownCodecError as error:
@@ -77,28 +143,32 @@ def choose(encoding: Encoding, container: OutputContainer, film: Format) -> Choi
         ) from error
     if codec.type != "video":
         raise OutputError(f"{name} encodes {codec.type} and not pictures.", "Choose --codec libx264.")
-    held = container.supported_codecs
-    if held and codec.name not in held and codec.canonical_name not in held:
-        raise OutputError(
-            f"A {container.format.name} file cannot hold {name}.",
-            "Choose another --codec, or name the output .mkv.",
-        )
-    pix_fmt = _pixel_format(encoding, codec, film)
-    colour = Colour(
-        matrix=resolve_matrix(film.colour, film.width, film.height),
-        primaries=film.colour.primaries,
-        transfer=film.colour.transfer,
-        full_range=pix_fmt.startswith("yuvj"),
+    if name == "libsvtav1":  # It writes pages to standard error by itself, unless told here.
+        os.environ.setdefault("SVT_LOG", "1")
+    return codec
+
+
+def _check_held(container: OutputContainer, codec: Codec, film: Format) -> None:
+    if _can_hold(container.format.name, container.supported_codecs, codec):
+        return
+    able = [suffix for name, suffix in _SUFFIXES.items() if _can_hold(name, _held_by(name), codec)]
+    other = f"name the output {' or '.join(able)}" if able else "name another output"
+    raise OutputError(
+        f"A {container.format.name} file cannot hold {codec.name}.",
+        f"Choose --codec {_usual_codec(container, film)}, or {other}.",
     )
-    if layout_of(planar_format(pix_fmt)).kind == "rgb":
-        colour = replace(colour, matrix=0, full_range=True)
-    return Choice(
-        codec,
-        pix_fmt,
-        _options(encoding, codec, container.format.name),
-        colour,
-        _time_base(container, codec, film),
-    )
+
+
+def _can_hold(name: str, supported: Collection[str], codec: Codec) -> bool:
+    held = _HELD[name] or supported
+    return not held or codec.name in held or codec.canonical_name in held
+
+
+@cache
+def _held_by(name: str) -> frozenset[str]:
+    """Return the codecs that a container holds."""
+    with av.open(io.BytesIO(), "w", format=name) as container:
+        return frozenset(container.supported_codecs)
 
 
 _COMMON = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "ffv1", "prores_ks", "h264_nvenc", "hevc_nvenc")
@@ -112,51 +182,30 @@ def _exists(name: str) -> bool:
 
 
 def _usual_codec(container: OutputContainer, film: Format) -> str:
-    held = container.supported_codecs or {"libx264", "libx265"}  # MPEG-TS does not say
-    names = ("libx265", "libx264", "libvpx-vp9") if film.depth > 8 else ("libx264", "libvpx-vp9")
-    return next((name for name in names if name in held), container.default_video_codec)
-
-
-def _pixel_format(encoding: Encoding, codec: Codec, film: Format) -> str:
-    taken = [taken.name for taken in codec.video_formats or ()]
-    wanted = encoding.pix_fmt
-    if wanted is None:
-        preferred = ["yuv420p10le", "yuv422p10le"] if film.depth > 8 else []
-        wanted = next(
-            (name for name in [*preferred, "yuv420p"] if not taken or name in taken),
-            taken[0] if taken else "yuv420p",
-        )
-        odd = film.width % 2 or film.height % 2
-        full = wanted.replace("420", "444")
-        # VP9, AV1 and FFV1 take half a chroma sample more; H.264 and HEVC would lose a line.
-        if odd and codec.canonical_name in ("h264", "hevc") and wanted != full and full in taken:
-            _log.warning("%dx%d is odd, so the film is written as %s.", film.width, film.height, full)
-            return full
-    if taken and wanted not in taken:
-        raise OutputError(
-            f"{codec.name} does not take the pixel format {wanted}.",
-            f"Choose --pix-fmt among {', '.join(taken[:12])}.",
-        )
-    try:
-        VideoFormat(wanted)
-    except ValueError as error:
-        raise OutputError(f"There is no pixel format {wanted}.", "Choose --pix-fmt yuv420p.") from error
-    return wanted
+    names = ("libx265", "libx264", "libsvtav1") if film.depth > 8 else ("libx264", "libvpx-vp9")
+    usual = [*names, "mpeg2video", container.default_video_codec]
+    supported = container.supported_codecs
+    return next(name for name in usual if _can_hold(container.format.name, supported, Codec(name, "w")))
 
 
 def _options(encoding: Encoding, codec: Codec, container: str) -> dict[str, str]:
     context = VideoCodecContext.create(codec, "w")
     known = {option.name for option in context.supported_options.private}
     options: dict[str, str] = {}
-    for option, value, usual in (("crf", encoding.crf, "16"), ("preset", encoding.preset, "medium")):
-        if option in known and (value is not None or codec.canonical_name in ("h264", "hevc", "vp9")):
-            options[option] = usual if value is None else str(value)
-        elif value is not None and option not in known:
+    usual = _USUAL.get(codec.name, {})
+    for option, value in (("crf", encoding.crf), ("preset", encoding.preset)):
+        if value is not None and option not in known:
             raise OutputError(
                 f"{codec.name} has no {option}.", f"Leave out --{option}, or choose --codec libx264."
             )
+        if value is not None or option in usual:
+            options[option] = usual[option] if value is None else str(value)
+    if codec.name in _BY_SCALE:
+        options |= {"flags": "+qscale", "global_quality": "236"}
     if codec.name == "libvpx-vp9":
         options |= {"b": "0", "row-mt": "1"}  # without b=0 the default bit rate caps the quality
+    if codec.name == "libvpx":
+        options["b"] = "100000000"  # it has no quality without a bound
     if container == "avi":  # It keeps no times to put B-frames in order by.
         options["bf"] = "0"
     if codec.name == "libx264" and _has_avx512():
@@ -185,6 +234,14 @@ def _time_base(container: OutputContainer, codec: Codec, film: Format) -> Fracti
             raise OutputError(
                 "An avi file cannot hold a variable frame rate.", "Name the output .mkv or .mp4."
             )
+    if codec.canonical_name in ("mpeg1video", "mpeg2video"):
+        if film.rate is None or film.rate not in _MPEG_RATES:
+            rate = "a variable rate" if film.rate is None else f"{float(film.rate):.5g} frames per second"
+            raise OutputError(
+                f"{codec.name} cannot have {rate}.",
+                "Name the output .mkv or .mp4, or interpolate to --fps 25.",
+            )
+        return 1 / film.rate
     most = 65535 if codec.canonical_name in ("mpeg4", "h263") else _MOST_TICKS
     if exact.denominator > most:
         coarse = 1 / film.rate if film.rate else Fraction(1, 60000)

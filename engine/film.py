@@ -22,7 +22,7 @@ from .colour import is_known_matrix
 from .fields import Field, made_progressive, resolved_field
 from .frame import Format, Frame
 from .packets import WHAT_TO_GIVE, Key, check_within, is_cover, main_video, open_container, origin_of, scan
-from .pictures import Reader, colour_of, depth_of, has_alpha, turn_of
+from .pictures import CHROMA_BETWEEN, Reader, colour_of, depth_of, has_alpha, sampling_of, turn_of
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ class Film:
         start, end: Seconds from the beginning of the film; frames with start <= time < end are
             given, and their times count from ``start``.
         field: How its pictures are made up; what is not progressive is made so.
+        clip: See ``Format.clipped``.
     """
 
     def __init__(
@@ -46,8 +47,10 @@ class Film:
         start: Fraction | None = None,
         end: Fraction | None = None,
         field: Field = Field.AUTO,
+        clip: bool = True,
     ) -> None:
         self.path = path
+        self._clip = clip
         self._field = field
         self._start = start
         self._end = end
@@ -153,9 +156,8 @@ class Film:
         """Take from the first picture what only a decoded one tells."""
         name, stream, timing = picture.format.name, self._stream, self._timing
         colour, turn = colour_of(picture, image=stream.codec_context.name == "mjpeg"), turn_of(picture)
-        # Chroma of Motion JPEG and MPEG-1 lies between the pixels, that of later codecs on them.
-        left = stream.codec_context.name not in ("mjpeg", "mpeg1video")
-        self._reader = Reader(colour, turn, left=left)
+        left = stream.codec_context.name not in CHROMA_BETWEEN
+        self._reader = Reader(colour, turn, left=left, clip=self._clip)
         self._size = (picture.width, picture.height)
         if has_alpha(name) or stream.metadata.get("alpha_mode") == "1":
             self._warn("alpha", "The transparency of %s is left out.", self.path)
@@ -175,7 +177,9 @@ class Film:
             time_base=timing.time_base(self._origin),
             pixel_aspect=1 / aspect if turn.transpose else aspect,
             depth=depth_of(name),
+            sampling=sampling_of(name),
             colour=colour,
+            clipped=self._clip,
             frames=self._count,
         )
 

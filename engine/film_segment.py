@@ -23,7 +23,7 @@ from ..errors import JobError
 from .encoding import Choice
 from .frame import Format, Frame
 from .job.records import Records, read_heads, read_records
-from .pictures import Writer
+from .pictures import CHROMA_BETWEEN, Writer
 
 _log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ class FilmSegment:
         self._choice = choice
         self._durations: dict[int, int] = {}
         self._stamps: list[int] = []
-        self._writer = Writer(choice.pix_fmt, choice.colour, left=True)
+        left = choice.codec.canonical_name not in CHROMA_BETWEEN
+        self._writer = Writer(choice.pix_fmt, choice.colour, left=left, clip=film.clipped)
         # Never written to: it sets the encoder up as the last container wants it.
         self._model = av.open(io.BytesIO(), "w", format=container)
         self._encoder = add_video(self._model, choice, film).codec_context
@@ -221,6 +222,8 @@ def add_video(output: OutputContainer, choice: Choice, film: Format) -> VideoStr
     context = stream.codec_context
     context.width, context.height = film.width, film.height
     context.pix_fmt = choice.pix_fmt
+    if output.format.name in ("mp4", "mov") and choice.codec.canonical_name == "hevc":
+        context.codec_tag = "hvc1"  # libav writes hev1, which Apple's players refuse
     context.time_base = stream.time_base = choice.time_base
     context.sample_aspect_ratio = film.pixel_aspect
     context.colorspace = choice.colour.matrix

@@ -17,7 +17,8 @@ class Frame:
     """One picture of the film.
 
     Attributes:
-        pixels: [1, 3, H, W], float32, RGB with the film's own transfer curve, [0, 1].
+        pixels: [1, 3, H, W], float32, RGB with the film's own transfer curve, in [0, 1] unless
+            ``Format.clipped`` is not set.
             Nobody writes into an array that has been handed on.
         time: Presentation time in seconds, from the start of the run.
         duration: Seconds until the next frame of the film.
@@ -65,7 +66,10 @@ class Format:
         time_base: Seconds; every frame's time is a whole multiple of it.
         pixel_aspect: Width of a pixel over its height.
         depth: Bits per sample that are worth keeping: 8, 10, 12 or 16.
+        sampling: What the film's planes hold: "420", "422", "444", "grey" or "rgb"; of use to the sink alone.
         colour: How the film codes colour; of use to the sink alone.
+        clipped: Whether pixels are kept within [0, 1]. Planes hold colours that RGB does not,
+            which come back only if this is not done; networks are given none.
         frames: How many frames to expect, for the progress display; None where unknown.
         still: Whether this is one photo and not a film.
     """
@@ -76,7 +80,9 @@ class Format:
     time_base: Fraction
     pixel_aspect: Fraction = Fraction(1)
     depth: int = 8
+    sampling: str = "420"
     colour: Colour = Colour()
+    clipped: bool = True
     frames: int | None = None
     still: bool = False
 

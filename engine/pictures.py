@@ -21,6 +21,7 @@ _log = logging.getLogger(__name__)
 
 # The formats whose planes are read and written as they are; all others pass through one of these.
 _PLANAR = re.compile(r"(?:yuvj?(?P<chroma>420|422|440|444)p|(?P<grey>gray)|gbrp)(?P<bits>\d+)?(?:le)?")
+CHROMA_BETWEEN = ("mjpeg", "mpeg1video")  # codecs whose chroma lies between pixels, not on them
 _DEPTHS = (8, 9, 10, 12, 14, 16)
 _LIMITED, _FULL = 1, 2  # libav's AVColorRange
 
@@ -67,6 +68,17 @@ def depth_of(name: str) -> int:
     """Return how many bits per sample of this format are worth keeping: 8, 10, 12 or 16."""
     bits = layout_of(planar_format(name)).bits
     return next(depth for depth in (8, 10, 12, 16) if depth >= bits)
+
+
+def sampling_of(name: str) -> str:
+    """Return how often this format has a sample of colour: 420, 422, 444, grey or rgb."""
+    layout = layout_of(planar_format(name))
+    if layout.kind != "yuv":
+        return layout.kind
+    pixel_format = VideoFormat(name)
+    if pixel_format.chroma_width(64) == 64:
+        return "444"
+    return "422" if pixel_format.chroma_height(64) == 64 else "420"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +149,11 @@ class Reader:
         colour: How the film codes colour, as ``colour_of`` says.
         turn: How to set its pictures upright.
         left: Where its chroma lies; see ``Layout``.
+        clip: Whether to clip colours outside RGB.
     """
 
-    def __init__(self, colour: Colour, turn: Turn, *, left: bool) -> None:
+    def __init__(self, colour: Colour, turn: Turn, *, left: bool, clip: bool = True) -> None:
+        self._clip = clip
         self._colour = colour
         self._turn = turn
         self._left = left
@@ -157,6 +171,7 @@ class Reader:
             layout,
             matrix=resolve_matrix(self._colour, picture.width, picture.height),
             full_range=self._colour.full_range,
+            clip=self._clip,
         )
         if self._turn.transpose:
             pixels = pixels.swapaxes(2, 3)
@@ -182,9 +197,11 @@ class Writer:
         name: The pixel format, any that libav has.
         colour: How to code it; ``matrix`` must be resolved (see ``resolve_matrix``).
         left: Where chroma shall lie; see ``Layout``.
+        clip: Whether to clip colours outside RGB.
     """
 
-    def __init__(self, name: str, colour: Colour, *, left: bool) -> None:
+    def __init__(self, name: str, colour: Colour, *, left: bool, clip: bool = True) -> None:
+        self._clip = clip
         self._name = name
         self._colour = colour
         self._planar = planar_format(name)
@@ -195,7 +212,9 @@ class Writer:
         """Return the picture of [1, 3, H, W] float32 RGB in [0, 1], rounded half to even."""
         height, width = pixels.shape[2:]
         colour, layout = self._colour, self._layout
-        planes = planes_from_rgb(pixels, layout, matrix=colour.matrix, full_range=colour.full_range)
+        planes = planes_from_rgb(
+            pixels, layout, matrix=colour.matrix, full_range=colour.full_range, clip=self._clip
+        )
         picture = VideoFrame(width, height, self._planar)
         for plane, samples in zip(_in_order(picture, layout), planes, strict=True):
             _samples(plane, layout)[: samples.shape[0], : samples.shape[1]] = samples

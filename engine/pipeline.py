@@ -20,7 +20,7 @@ from .job.folder import Job, job_folder
 from .job.identity import MEMORY, Signature, identity_of, signature_of
 from .job.segments import Position
 from .job.space import check_start, guessed_size
-from .memory import Use, default_memory, shares
+from .memory import KEPT, Use, default_memory, shares
 from .naming import check_apart, place_of, without_protocol
 from .prefetch import prefetch
 from .restart import Trail
@@ -153,10 +153,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         if not sink.position.whole:
             if settings.memory is None and job is not None:
                 memory = _memory_as_before(job, memory)
-            loaded = [
-                stack.enter_context(LoadedNetwork(step.network, step.artifact, backend, memory=share))
-                for step, share in zip(plan.steps, shares(_uses(plan), memory), strict=True)
-            ]
+            loaded = _loaded(plan, backend, memory, stack)
             clock.begin()
             frames = _frames(source, loaded, settings, clock, trail, sink.position, ahead_of(plan.after))
             with closing(frames), _interrupted_by_errors(loaded):
@@ -175,6 +172,19 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         )
     seconds = time.monotonic() - began
     return Summary(plan.output, plan.after, written, sink.position.frames, seconds, timings)
+
+
+def _loaded(plan: Plan, backend: Backend, memory: int, stack: ExitStack) -> list[LoadedNetwork]:
+    """Load the networks; those that take no more than a part of their share keep what they take."""
+    uses = _uses(plan)
+    return [
+        stack.enter_context(
+            LoadedNetwork(
+                step.network, step.artifact, backend, memory=share, keep=KEPT * use.all <= share
+            )
+        )
+        for step, use, share in zip(plan.steps, uses, shares(uses, memory), strict=True)
+    ]
 
 
 def _frames(
@@ -247,7 +257,14 @@ def _interrupted_by_errors(networks: Sequence[LoadedNetwork]) -> Generator[None]
 
 
 def _opened(path: Path, settings: Settings) -> Source:
-    return open_source(path, start=settings.start, end=settings.end, rate=settings.rate, field=settings.field)
+    return open_source(
+        path,
+        start=settings.start,
+        end=settings.end,
+        rate=settings.rate,
+        field=settings.field,
+        clip=bool(settings.order),
+    )
 
 
 def _uses(plan: Plan) -> list[Use]:
@@ -263,6 +280,8 @@ def _uses(plan: Plan) -> list[Use]:
 def _format_after(network: Network, film: Format, settings: Settings) -> Format:
     if network.kind is Kind.INTERPOLATE:
         return settings.cadence.output_format(film)
+    if network.kind is Kind.COLOURISE and film.sampling == "grey":
+        return replace(film, sampling="420")
     return replace(film, width=film.width * network.scale, height=film.height * network.scale)
 
 

@@ -61,6 +61,7 @@ def open_source(
     end: Fraction | None = None,
     rate: Fraction | None = None,
     field: Field = Field.AUTO,
+    clip: bool = True,
 ) -> Source:
     """Return the frames of a film, of a folder of pictures, or of one photo.
 
@@ -75,6 +76,7 @@ def open_source(
             ``start``.
         rate: Frames per second of a folder of pictures, 24 unless given; a film has its own.
         field: How a film's pictures are made up; interlaced and telecined ones are made progressive.
+        clip: Whether a film's colours that lie outside RGB are clipped; see ``Format.clipped``.
 
     Raises:
         InputError: The range is negative or empty; and, once the source is entered, whatever makes
@@ -95,4 +97,4 @@ def open_source(
         raise InputError(f"{path} is a photo and has no times.", "Leave out --start and --end.")
     if pictures or still:
         return Sequence(path, rate=rate or Fraction(24), start=start, end=end, still=still)
-    return Film(path, start=start, end=end, field=field)
+    return Film(path, start=start, end=end, field=field, clip=clip)

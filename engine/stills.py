@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +20,7 @@ from av.video.frame import VideoFrame
 from ..errors import InputError
 from .frame import Format, Frame, Pixels
 from .packets import MOST_PIXELS, WHAT_TO_GIVE, check_within, limit_pixels
-from .pictures import Reader, colour_of, depth_of, has_alpha, turn_of
+from .pictures import Reader, colour_of, depth_of, has_alpha, sampling_of, turn_of
 
 _log = logging.getLogger(__name__)
 
@@ -128,7 +129,8 @@ class Sequence:
             if not first
             else Fraction(1, (first.denominator * self._rate.numerator)),
             depth=depth_of(picture.format.name),
-            colour=colour_of(picture, image=True),
+            sampling=sampling_of(picture.format.name),
+            colour=replace(colour_of(picture, image=True), full_range=False),  # that of films, if one is made
             frames=len(self._files),
             still=self._still,
         )

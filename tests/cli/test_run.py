@@ -233,19 +233,19 @@ def test_a_dry_run_writes_nothing_and_prints_no_path(reel_run, film, untouched) 
 @pytest.mark.parametrize(
     ("name", "options", "codec", "pix_fmt"),
     [
-        ("out.mp4", [], "h264", "yuv420p"),
-        ("out.mp4", ["--pix-fmt", "yuv444p"], "h264", "yuv444p"),
-        ("out.mkv", ["--codec", "ffv1"], "ffv1", "yuv420p"),
+        ("out.mp4", [], "h264", "yuv444p"),  # as the film is
+        ("out.mp4", ["--pix-fmt", "yuv420p"], "h264", "yuv420p"),
+        ("out.mkv", ["--codec", "ffv1"], "ffv1", "yuv444p"),
         ("out.mkv", ["--codec", "ffv1", "--pix-fmt", "bgr0"], "ffv1", "bgr0"),
-        ("out.mp4", ["--codec", "libx265", "--crf", "30", "--preset", "ultrafast"], "hevc", "yuv420p"),
+        ("out.mp4", ["--codec", "libx265", "--crf", "30", "--preset", "ultrafast"], "hevc", "yuv444p"),
         (
             "out.mkv",
             ["--codec", "libx265", "--preset", "ultrafast", "--pix-fmt", "yuv420p10le"],
             "hevc",
             "yuv420p10le",
         ),
-        ("out.webm", ["--crf", "40"], "vp9", "yuv420p"),
-        ("out.mov", ["--codec", "prores_ks"], "prores", "yuv422p10le"),
+        ("out.webm", ["--crf", "40"], "vp9", "yuv444p"),
+        ("out.mov", ["--codec", "prores", "--pix-fmt", "yuv422p10le"], "prores", "yuv422p10le"),
     ],
 )
 def test_codec_and_pixel_format_are_as_asked(
