@@ -128,7 +128,7 @@ class Film:
             self._warn("field", "%s", remark)
         self._timing = timing if self._field.frames == 1 else timing.thinned(self._field.frames)
         self._step = self._timing.step or timing.tick
-        start = origin_of(self._container)
+        start = origin_of(self._container, timing.first)
         self._until = None if self._end is None else start + self._end
         self._origin = start if self._start is None else start + self._start
         self._check_range(timing.end - start)

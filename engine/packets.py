@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -113,18 +114,22 @@ def is_cover(stream: VideoStream) -> bool:
     return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
 
 
-def origin_of(container: InputContainer) -> Fraction:
+def origin_of(container: InputContainer, first: Fraction) -> Fraction:
     """Return when a film begins, in seconds on its own clock: with its first picture or sound.
 
     Sound that begins before zero is the run-in of its codec, which nobody hears.
+
+    Args:
+        container: The film.
+        first: When its first picture is shown. libav's word for it is wrong where the container
+            keeps no times of decoding, as Matroska, and pictures are coded out of order.
     """
-    streams = [*(s for s in container.streams.video if not is_cover(s)), *container.streams.audio]
     starts = [
         stream.start_time * stream.time_base
-        for stream in streams
+        for stream in container.streams.audio
         if stream.start_time is not None and stream.time_base
     ]
-    return max(Fraction(0), min(starts, default=Fraction(0)))
+    return max(Fraction(0), min([first, *starts]))
 
 
 def check_within(path: Path, length: Fraction, start: Fraction | None, end: Fraction | None) -> None:
@@ -141,11 +146,24 @@ def check_within(path: Path, length: Fraction, start: Fraction | None, end: Frac
 
 
 def scan(path: Path) -> Scan:
-    """Read the packets of a film's pictures, decoding nothing.
+    """Read the packets of a film's pictures, decoding nothing; once, as long as the file stays as it is.
 
     Raises:
         InputError: As ``open_container`` and ``main_video``, or the film holds no frame.
     """
+    try:
+        status = path.stat()
+    except OSError:
+        return _scanned(path)
+    return _scanned_once(path, status.st_size, status.st_mtime_ns, status.st_ino)
+
+
+@lru_cache(maxsize=4)  # a film is opened to plan, to run and for its tracks
+def _scanned_once(path: Path, size: int, changed: int, number: int) -> Scan:
+    return _scanned(path)
+
+
+def _scanned(path: Path) -> Scan:
     with open_container(path) as container:
         stream = main_video(container, path)
         _skip_others(container, stream)

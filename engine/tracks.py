@@ -19,7 +19,7 @@ from av.packet import Packet
 from av.stream import AttachmentStream, Discard, Stream
 from av.video.stream import VideoStream
 
-from .packets import is_cover, main_video, open_container, origin_of
+from .packets import is_cover, main_video, open_container, origin_of, scan
 
 if TYPE_CHECKING:  # a type that PyAV declares and does not define
     from av.container.core import Chapter
@@ -63,7 +63,7 @@ class Tracks:
 
     def __enter__(self) -> Self:
         self._input = container = open_container(self._path)
-        begin = origin_of(container)
+        begin = origin_of(container, scan(self._path).timing.first)
         self._origin = begin + (self._start or 0)
         self._until = None if self._end is None else begin + self._end
         return self

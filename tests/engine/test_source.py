@@ -5,11 +5,13 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from reel.engine.film import Film
 from reel.engine.frame import Frame
+from reel.engine.packets import origin_of
 from reel.engine.source import open_source
 from reel.errors import InputError
 
@@ -291,3 +293,13 @@ def test_a_real_film_is_gone_on_with_exactly(clips: Path, name: str) -> None:
         for frame, expected in zip(rest, whole[place:], strict=False):
             assert (frame.time, frame.index) == (expected.time, expected.index)
             np.testing.assert_array_equal(frame.pixels, expected.pixels)
+
+
+def test_a_film_begins_with_its_first_picture_whatever_libav_says_of_it() -> None:
+    tick = Fraction(1, 1000)
+    picture = SimpleNamespace(start_time=15, time_base=tick, disposition=0)  # said of a Matroska file
+    voices = [SimpleNamespace(start_time=start, time_base=tick) for start in (15, None)]
+    container = SimpleNamespace(streams=SimpleNamespace(video=[picture], audio=voices))
+    assert origin_of(container, Fraction(0)) == 0
+    assert origin_of(container, Fraction(1, 10)) == Fraction(15, 1000)
+    assert origin_of(container, Fraction(-1)) == 0

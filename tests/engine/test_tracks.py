@@ -1,7 +1,6 @@
 """The other tracks of a film arrive as they were."""
 
 import logging
-import os
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -133,38 +132,3 @@ def test_a_track_that_the_container_cannot_hold_is_left_out_and_named(
     assert only_bytes(packets_of(tmp_path / "result.mkv")["subtitle", 0]) == only_bytes(
         packets_of(given)["subtitle", 0]
     )
-
-
-def clip_names() -> list[str]:
-    shared = os.environ.get("REEL_SHARED") or Path(__file__).resolve().parents[3] / "shared"
-    folder = Path(shared, "data", "clips")
-    return sorted(file.name for file in folder.iterdir()) if folder.is_dir() else ["none"]
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
-@pytest.mark.parametrize("name", clip_names())
-def test_real_clips_pass_with_their_times_and_tracks(
-    clips: Path, tmp_path: Path, name: str, suffix: str
-) -> None:
-    given, result = clips / name, tmp_path / f"result{suffix}"
-    with open_source(given) as source:
-        film = source.format
-        frames = list(islice(source.frames(), 20))
-        with open_sink(result, film, encoding=FAST, tracks_of=given) as sink:
-            for frame in frames:
-                sink.write(frame)
-    with open_source(result) as source:
-        assert (source.format.width, source.format.height) == (film.width, film.height)
-        assert source.format.pixel_aspect == film.pixel_aspect
-        back = [frame.time for frame in source.frames()]
-    given_times = [frame.time for frame in frames]
-    if suffix == ".mp4":
-        assert back == given_times
-    else:  # Matroska rounds to a millisecond and moves all tracks where one begins before zero.
-        moved = back[0] - given_times[0]
-        assert len(back) == len(given_times)
-        assert all(abs(b - a - moved) <= Fraction(1, 1000) for a, b in zip(given_times, back, strict=True))
-    before, after = packets_of(given), packets_of(result)
-    for where, packets in before.items():
-        if where in after and (where[0] == "audio" or len(before) == len(after)):
-            assert only_bytes(after[where]) == only_bytes(packets)

@@ -1,0 +1,246 @@
+"""Whole films through the command: what goes in and what comes out, both as libav alone reads them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from reel.cli import run
+
+FAST = ("--crf", "8", "--preset", "ultrafast")
+_BT709, _BT601 = 1, 5
+_COVER = 0x400
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left on the terminal."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def warnings(self) -> list[str]:
+        prefix = "warning: "
+        return [line.removeprefix(prefix) for line in self.err.splitlines() if line.startswith(prefix)]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A track that is no film: its packets with their times from the first picture on, in seconds."""
+
+    kind: str
+    codec: str
+    language: str
+    disposition: int
+    packets: list[tuple[bytes, Fraction]] = field(default_factory=list, repr=False)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A film as libav reads it, in seconds from its beginning, with that of its first picture apart."""
+
+    first: Fraction
+    times: list[Fraction]
+    end: Fraction | None
+    tick: Fraction
+    size: tuple[int, int]
+    aspect: Fraction
+    tags: tuple[int, int, int]
+    means: list[np.ndarray] = field(repr=False)
+    tracks: list[Track]
+    chapters: list[tuple[Fraction, Fraction, str]]
+    metadata: dict[str, str]
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of tiny networks."""
+    pytest.importorskip("onnx", reason="needs the package onnx to make small networks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(Path(__file__).resolve().parents[2] / "benchmarks"))
+        from tiny import put_tiny
+
+        folder = tmp_path_factory.mktemp("tiny") / "store"
+        put_tiny(folder, "dain", "edvr-m")
+        sys.modules.pop("tiny", None)
+    return folder
+
+
+@pytest.fixture
+def reel_run(capsys: pytest.CaptureFixture[str], store: Path) -> Callable[..., Outcome]:
+    """Run ``reel-run`` in this process, fast and at little loss."""
+
+    def call(*arguments: object, fast: bool = True) -> Outcome:
+        capsys.readouterr()
+        try:
+            code = run.main([*map(str, arguments), "--store", str(store), *(FAST if fast else ())])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        printed = capsys.readouterr()
+        return Outcome(code, printed.out, printed.err)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def see() -> Callable[..., Seen]:
+    """Read a film, or a stretch of it, with libav alone."""
+    return _see
+
+
+def _see(path: Path, start: Fraction = Fraction(0), end: Fraction | None = None) -> Seen:
+    with av.open(str(path), metadata_errors="replace") as film:
+        video = _video(film)
+        starts = [s.start_time * s.time_base for s in film.streams.audio if s.start_time is not None]
+        origin = max(Fraction(0), min([_first(path), *starts])) + start
+        until = None if end is None else end - start
+        pictures: list[tuple[Fraction, Any]] = []
+        final: Fraction | None = None
+        for picture in _pictures(film, video):
+            time = picture.pts * video.time_base - origin
+            if until is not None and time >= until:
+                final = time
+                break
+            final = time + picture.duration * video.time_base if (picture.duration or 0) > 1 else None
+            if time >= 0:
+                pictures.append((time, picture))
+        shown = [picture for _, picture in pictures]
+        turned = shown[0].rotation % 180 == 90
+        width, height = (shown[0].height, shown[0].width) if turned else (shown[0].width, shown[0].height)
+        aspect = Fraction(video.sample_aspect_ratio or 1)
+        first = pictures[0][0]
+        seen = Seen(
+            first=first,
+            times=[time for time, _ in pictures],
+            end=final,
+            tick=Fraction(video.time_base),
+            size=(width, height),
+            aspect=1 / aspect if turned else aspect,
+            tags=(int(shown[0].colorspace), int(shown[0].color_primaries), int(shown[0].color_trc)),
+            means=[_mean(shown[place]) for place in (0, len(shown) // 2, -1)],
+            tracks=[],
+            chapters=[
+                (
+                    chapter["start"] * chapter["time_base"] - origin,
+                    chapter["end"] * chapter["time_base"] - origin,
+                    chapter["metadata"].get("title", ""),
+                )
+                for chapter in film.chapters()
+            ],
+            metadata={key.lower(): value for key, value in film.metadata.items()},
+        )
+    seen.tracks.extend(_tracks(path, origin, origin + first, until, cut=bool(start)))
+    return seen
+
+
+def _first(path: Path) -> Fraction:
+    with av.open(str(path)) as film:
+        return min(
+            (picture.pts * picture.time_base for picture in islice(_pictures(film, _video(film)), 5)),
+            default=Fraction(0),
+        )
+
+
+def _video(film: Any) -> Any:
+    best = film.streams.best("video")
+    assert best is not None
+    return best
+
+
+def _pictures(film: Any, video: Any) -> Iterator[Any]:
+    for packet in film.demux(video):
+        try:
+            yield from (picture for picture in packet.decode() if picture.pts is not None)
+        except (av.error.InvalidDataError, av.error.EOFError):
+            continue
+
+
+def _mean(picture: Any) -> np.ndarray:
+    matrix = int(picture.colorspace)
+    if matrix == 2:
+        matrix = _BT709 if picture.width >= 1280 or picture.height > 576 else _BT601
+    source = _BT601 if matrix == 6 else matrix
+    rgb = picture.reformat(format="rgb24", src_colorspace=source).to_ndarray()
+    return rgb.reshape(-1, 3).mean(axis=0)
+
+
+def _tracks(path: Path, begin: Fraction, zero: Fraction, until: Fraction | None, *, cut: bool) -> list[Track]:
+    with av.open(str(path), metadata_errors="replace") as film:
+        kept = [stream for stream in film.streams if stream.type in ("audio", "subtitle")]
+        tracks = {
+            stream.index: Track(
+                stream.type,
+                stream.codec_context.name,
+                stream.metadata.get("language", "und"),
+                int(stream.disposition),
+            )
+            for stream in kept
+        }
+        codecs = {index: track.codec for index, track in tracks.items()}
+        for packet in film.demux(kept) if kept else ():
+            stamp = packet.pts if packet.pts is not None else packet.dts
+            if not packet.size or stamp is None:
+                continue
+            time = stamp * packet.time_base
+            empty = codecs[packet.stream.index] == "mov_text" and bytes(packet) == b"\x00\x00"
+            inside = (not cut or time >= begin) and (until is None or time - begin < until)
+            if inside and not empty:  # MP4 fills the time between subtitles
+                tracks[packet.stream.index].packets.append((bytes(packet), time - zero))
+        return list(tracks.values())
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table printed at the end."""
+
+    name: str
+    chain: str
+    frames: str
+    rate: str
+    size: str
+    tracks: str
+    verdict: str
+
+
+_ROWS: list[Row] = []
+
+
+@pytest.fixture(scope="session")
+def noted() -> Callable[..., None]:
+    """Put a line into the table."""
+
+    def note(name: str, chain: str, result: Seen | None, verdict: str) -> None:
+        if result is None:
+            _ROWS.append(Row(name, chain, "-", "-", "-", "-", verdict))
+            return
+        gaps = {b - a for a, b in pairwise(result.times)}
+        even = gaps and max(gaps) - min(gaps) <= 2 * max(result.tick, Fraction(1, 1000))
+        span = result.times[-1] - result.times[0]
+        rate = f"{float((len(result.times) - 1) / span):.4g}" if even else "variable"
+        tracks = " ".join(track.codec for track in result.tracks) or "none"
+        size = f"{result.size[0]}x{result.size[1]}"
+        _ROWS.append(Row(name, chain, str(len(result.times)), rate, size, tracks, verdict))
+
+    return note
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    if not _ROWS:
+        return
+    terminalreporter.section("films in, films out")
+    line = "{:44} {:13} {:>6} {:>9} {:>10}  {:28} {}"
+    heads = ("clip", "chain", "frames", "fps", "size", "tracks", "verdict")
+    terminalreporter.write_line(line.format(*heads))
+    for row in sorted(_ROWS, key=lambda row: (row.name, row.chain)):
+        values = (row.name, row.chain, row.frames, row.rate, row.size, row.tracks, row.verdict)
+        terminalreporter.write_line(line.format(*values))
