@@ -14,7 +14,7 @@ from ..models.manifest import NETWORKS
 from ..models.store import Store, default_store
 from .summary import check_place, summary_json, timings_table
 from .terminal import DONE, Grammar, ProgressDisplay, exit_code
-from .times import clock, count, frame_rate, quality, seconds, size, time_step
+from .times import clock, count, frame_rate, picture_size, quality, seconds, size, time_step
 
 if TYPE_CHECKING:
     from ..engine.pipeline import Plan
@@ -145,10 +145,30 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
         "telecined ones are made progressive (default: auto)",
     )
     group.add_argument("--rate", type=frame_rate, metavar="F", help="of a folder of pictures (default: 24)")
-    group.add_argument("--codec", help="encoder: libx264, libx265, libsvtav1, prores_ks, ffv1, ...")
+    group.add_argument(
+        "--crop",
+        choices=("auto", "off"),
+        default="off",
+        help="auto finds black borders and leaves them out of the networks' work; they come back around the "
+        "result (default: off)",
+    )
+    group.add_argument(
+        "--size",
+        dest="picture_size",
+        type=picture_size,
+        metavar="SIZE",
+        help="fit the result into 2160p, 1080p, 4k or WxH at last, its shape kept (default: as it is)",
+    )
+    group.add_argument(
+        "--hdr",
+        choices=("refuse", "tonemap"),
+        default="refuse",
+        help="tonemap brings HDR film (PQ, HLG) into the range of ordinary film (default: refuse)",
+    )
+    group.add_argument("--codec", help="encoder: h264, hevc, av1, vp9, prores, ffv1, or any of libav")
     group.add_argument("--crf", type=quality, metavar="N", help="quality, lower is better (default: 16)")
     group.add_argument("--preset", help="speed of the encoder (default: medium)")
-    group.add_argument("--pix-fmt", metavar="FORMAT", help="pixel format (default: yuv420p)")
+    group.add_argument("--pix-fmt", metavar="FORMAT", help="pixel format (default: as the film's)")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -230,6 +250,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     from ..engine.fields import Field
     from ..engine.parity import Parity
     from ..engine.settings import Settings
+    from ..engine.tonemap import Hdr
 
     if options.fps:
         cadence = Cadence(rate=options.fps)
@@ -251,6 +272,9 @@ def _settings(options: argparse.Namespace) -> Settings:
         end=options.end,
         rate=options.rate,
         field=Field(options.field),
+        crop=options.crop == "auto",
+        hdr=Hdr(options.hdr),
+        size=options.picture_size,
         encoding=Encoding(
             codec=options.codec, crf=options.crf, preset=options.preset, pix_fmt=options.pix_fmt
         ),

@@ -57,6 +57,17 @@ def quality(text: str) -> int:
     return int(text)
 
 
+def picture_size(text: str) -> str:
+    """Return what the size of a film was given as, seen to be one."""
+    from ..engine.size import box_from_text  # loads numpy, for which --help does not wait
+
+    try:
+        box_from_text(text)
+    except ReelError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+    return text
+
+
 def clock(duration: float) -> str:
     """Return seconds as ``1:02:03`` or ``2:03``."""
     minutes, rest = divmod(round(duration), 60)

@@ -10,6 +10,7 @@ from fractions import Fraction
 from ..errors import InputError
 from ..models.spec import Kind, Network
 from .backend import LoadedNetwork
+from .borders import Borders
 from .frame import Format, Frame, Stage
 from .held import mark_held
 from .parity import Parity
@@ -20,10 +21,13 @@ from .shots import mark_cuts
 from .source import Source
 from .stages.colourise import Colourise
 from .stages.interpolate import Interpolate
+from .stages.resize import Resize
+from .stages.surround import Surround
 from .stages.upscale import Upscale
 from .timings import Clock
 
 AHEAD = 4  # frames decoded, and frames to encode, that may wait; more would only cost memory
+RESIZE = "resize"  # as the table of timings calls the last stage
 _WAITING = 64 << 20  # bytes of frames to encode; at least one may wait
 
 _log = logging.getLogger(__name__)
@@ -38,6 +42,8 @@ def restored(
     restart: Restart | None = None,
     *,
     since: Fraction | None = None,
+    borders: Borders | None = None,
+    size: Format | None = None,
 ) -> Generator[Frame]:
     """Give the frames of the result, from where a run begins again or from the beginning.
 
@@ -50,6 +56,8 @@ def restored(
         trail: Told what is found out about the film.
         restart: Where to begin.
         since: Time of the first frame that is wanted, in seconds, where there is no restart that says so.
+        borders: What is taken off before the networks and put back after them.
+        size: The film whose width and height the frames are brought to at last; None: they stay as they are.
 
     Raises:
         InputError: The film is damaged, or not the one that the restart was made of.
@@ -63,11 +71,15 @@ def restored(
                 parts.callback(close)
             return clock.timed(name, frames) if name else frames
 
+        surround = None if borders is None else Surround(borders)
+
         def analysed(seek: bool = True) -> Iterator[Frame] | None:
             if restart is not None:
                 source.go_to(restart.marks[0].time, restart.marks[0].index, seek=seek)
             decoded = prefetch(clock.timed("decode", source.frames()), AHEAD)
             frames = through(iter, decoded, "arrival")
+            if surround is not None:
+                frames = through(surround.off, frames)
             if settings.cuts and settings.parity is Parity.CORRECT and networks:
                 frames = through(mark_cuts, frames)
             return frames if restart is None else as_before(frames, restart)
@@ -91,7 +103,12 @@ def restored(
             stage = _stage(network, settings, first=restart.first if restart else None, since=needed)
             frames = through(stage, frames, labels[place])
         begin = restart.time if restart else since
-        yield from (frame for frame in frames if begin is None or frame.time >= begin)
+        frames = (frame for frame in frames if begin is None or frame.time >= begin)
+        if surround is not None:
+            frames = through(surround.on, frames)
+        if size is not None:
+            frames = through(Resize(height=size.height, width=size.width), frames, RESIZE)
+        yield from frames
 
 
 def ahead_of(film: Format) -> int:

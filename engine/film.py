@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,12 +20,14 @@ from av.video.stream import VideoStream
 from ..errors import InputError
 from .colour import is_known_matrix
 from .fields import Field, made_progressive, resolved_field
-from .frame import Format, Frame
+from .frame import Format, Frame, Pixels
 from .packets import WHAT_TO_GIVE, Key, check_within, is_cover, main_video, open_container, origin_of, scan
 from .pictures import CHROMA_BETWEEN, Reader, colour_of, depth_of, has_alpha, sampling_of, turn_of
+from .tonemap import Hdr, tone_map_of, tone_mapped
 
 _log = logging.getLogger(__name__)
 
+_FEW = 1000  # frames that may all be decoded to see a few of them
 _Timed = tuple[Fraction, VideoFrame]
 
 
@@ -38,6 +40,7 @@ class Film:
             given, and their times count from ``start``.
         field: How its pictures are made up; what is not progressive is made so.
         clip: See ``Format.clipped``.
+        hdr: What to do with a film of high dynamic range.
     """
 
     def __init__(
@@ -48,9 +51,11 @@ class Film:
         end: Fraction | None = None,
         field: Field = Field.AUTO,
         clip: bool = True,
+        hdr: Hdr = Hdr.REFUSE,
     ) -> None:
         self.path = path
         self._clip = clip
+        self._hdr = hdr
         self._field = field
         self._start = start
         self._end = end
@@ -87,6 +92,24 @@ class Film:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._close()
+
+    def samples(self, count: int) -> Iterator[Pixels]:
+        """Give about so many pictures from all over the film, or none; ``frames`` gives nothing after it."""
+        self._pictures = iter(())
+        time_of, until = self._scan.timing.time_of, self._until
+        keys = [key for key in self._scan.keys if time_of(key.shown) >= self._origin]
+        keys = [key for key in keys if until is None or time_of(key.shown) < until]
+        if len(keys) >= count:
+            for key in keys[:: len(keys) // count]:
+                packets = self._packets_from(key)
+                picture = None if packets is None else next(self._decoded(packets), None)
+                if picture is not None:
+                    yield self._pixels(picture)
+        elif self._count <= _FEW:
+            self._reopen()
+            step = max(1, self._count // count)
+            for _, picture in islice(self._shown(after=self._origin), 0, self._count, step):
+                yield self._pixels(picture)
 
     def frames(self) -> Iterator[Frame]:
         """Give every frame once, in order; a second call goes on where the first one stopped.
@@ -182,6 +205,9 @@ class Film:
             clipped=self._clip,
             frames=self._count,
         )
+        self._tone_map = tone_map_of(colour, picture, self.path, self._hdr)
+        if self._tone_map is not None:
+            self._format = tone_mapped(self._format)
 
     def _frame(self, picture: VideoFrame, time: Fraction, duration: Fraction) -> Frame:
         if (picture.width, picture.height) != self._size:
@@ -193,7 +219,11 @@ class Film:
         if picture.is_corrupt:
             self._warn("corrupt", "Some frames of %s are damaged.", self.path)
         index, self._index = self._index, self._index + 1
-        return Frame(self._reader.read(picture), time - self._origin, duration, index)
+        return Frame(self._pixels(picture), time - self._origin, duration, index)
+
+    def _pixels(self, picture: VideoFrame) -> Pixels:
+        pixels = self._reader.read(picture)
+        return pixels if self._tone_map is None else self._tone_map(pixels)
 
     def _pictures_from(self, start: Fraction) -> Iterator[_Timed]:
         """Give the pictures from ``start`` on, decoding from the key frame before it."""

@@ -14,7 +14,8 @@ from ..models.manifest import network_named
 from ..models.spec import Kind, Network
 from ..models.store import Artifact, Store
 from .backend import Backend, LoadedNetwork
-from .chain import ahead_of, restored, stage_labels
+from .borders import SAMPLES, Borders, borders_of
+from .chain import RESIZE, ahead_of, restored, stage_labels
 from .frame import Format, Frame
 from .job.folder import Job, job_folder
 from .job.identity import MEMORY, Signature, identity_of, signature_of
@@ -22,10 +23,12 @@ from .job.segments import Position
 from .job.space import check_start, guessed_size
 from .memory import KEPT, Use, default_memory, shares
 from .naming import check_apart, place_of, without_protocol
+from .parity import Parity
 from .prefetch import prefetch
 from .restart import Trail
 from .settings import Settings
 from .sink import open_sink
+from .size import box_from_text, resized
 from .source import Source, open_source
 from .timings import Clock, Timings
 
@@ -42,7 +45,8 @@ class Plan:
     Attributes:
         input, output: Paths.
         before, after: The film as it is, and as it will be.
-        steps: Each network with its exported files and the film after it.
+        borders: What is left out of the networks' work and put back after it; None: nothing.
+        steps: Each network with its exported files and the film after it, without its borders.
         job: Where unfinished work will be kept; None for a photo, of which there is none.
         size: Bytes of the result, roughly; None where its length is not known.
     """
@@ -51,9 +55,15 @@ class Plan:
     output: Path
     before: Format
     after: Format
+    borders: Borders | None
     steps: tuple[Step, ...]
     job: Path | None
     size: int | None
+
+    @property
+    def worked(self) -> Format:
+        """The film as the first network is given it."""
+        return self.before if self.borders is None else self.borders.inside(self.before)
 
     @property
     def rehearsal(self) -> tuple[str, ...]:
@@ -104,19 +114,26 @@ def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
     source, output = without_protocol(source), without_protocol(output)
     check_apart(source, output)
     with _opened(source, settings) as film:
-        before = film.format
+        before, borders = film.format, None
+        if settings.crop and networks and settings.parity is Parity.CORRECT and not before.still:
+            borders = borders_of(film.samples(SAMPLES))
     steps: list[Step] = []
-    after = before
+    after = before if borders is None else borders.inside(before)
     for network in networks:
         if network.kind is Kind.INTERPOLATE and before.still:
             _log.warning("%s is left out: there is nothing to interpolate in a single picture.", network.name)
             continue
         after = _format_after(network, after, settings)
         steps.append(Step(network, store.find(network), after))
+    if borders is not None:
+        scale = after.width // borders.inside(before).width
+        after = replace(after, width=before.width * scale, height=before.height * scale)
+    if settings.size is not None:
+        after = resized(after, box_from_text(settings.size))
     place, pictures = place_of(output)
     size = guessed_size(after, settings.encoding, pictures=pictures)
     job = None if before.still else job_folder(place, settings.work)
-    return Plan(source, output, before, after, tuple(steps), job, size)
+    return Plan(source, output, before, after, borders, tuple(steps), job, size)
 
 
 def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress | None = None) -> Summary:
@@ -155,7 +172,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                 memory = _memory_as_before(job, memory)
             loaded = _loaded(plan, backend, memory, stack)
             clock.begin()
-            frames = _frames(source, loaded, settings, clock, trail, sink.position, ahead_of(plan.after))
+            frames = _frames(source, loaded, settings, clock, trail, sink.position, plan)
             with closing(frames), _interrupted_by_errors(loaded):
                 if progress:
                     progress(written, plan.after.frames)  # the first frame may take minutes
@@ -167,7 +184,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         timings = clock.stopped(
             decode="decode",
             arrival="arrival",
-            stages=("analysis", *stage_labels(networks)),
+            stages=("analysis", *stage_labels(networks), *((RESIZE,) if settings.size else ())),
             departure="departure",
         )
     seconds = time.monotonic() - began
@@ -179,9 +196,7 @@ def _loaded(plan: Plan, backend: Backend, memory: int, stack: ExitStack) -> list
     uses = _uses(plan)
     return [
         stack.enter_context(
-            LoadedNetwork(
-                step.network, step.artifact, backend, memory=share, keep=KEPT * use.all <= share
-            )
+            LoadedNetwork(step.network, step.artifact, backend, memory=share, keep=KEPT * use.all <= share)
         )
         for step, use, share in zip(plan.steps, uses, shares(uses, memory), strict=True)
     ]
@@ -194,13 +209,23 @@ def _frames(
     clock: Clock,
     trail: Trail,
     position: Position,
-    ahead: int,
+    plan: Plan,
 ) -> prefetch[Frame]:
     """Return the frames that are still to be made, made ahead in a thread of their own."""
     if position.frames:
         _log.info("Going on after %d frames.", position.frames)
-    frames = restored(source, loaded, settings, clock, trail, position.restart, since=position.until)
-    return prefetch(frames, ahead)
+    frames = restored(
+        source,
+        loaded,
+        settings,
+        clock,
+        trail,
+        position.restart,
+        since=position.until,
+        borders=plan.borders,
+        size=plan.after if settings.size else None,
+    )
+    return prefetch(frames, ahead_of(plan.after))
 
 
 def _job(plan: Plan, settings: Settings, source: Source, backend: Backend, memory: int) -> Job | None:
@@ -264,13 +289,14 @@ def _opened(path: Path, settings: Settings) -> Source:
         rate=settings.rate,
         field=settings.field,
         clip=bool(settings.order),
+        hdr=settings.hdr,
     )
 
 
 def _uses(plan: Plan) -> list[Use]:
     """Return each network with the size of the frames that it will be given."""
     uses: list[Use] = []
-    film = plan.before
+    film = plan.worked
     for step in plan.steps:
         uses.append(Use(step.network, film.height, film.width))
         film = step.after

@@ -13,6 +13,8 @@ from .cadence import Cadence
 from .encoding import Encoding
 from .fields import Field
 from .parity import Parity
+from .size import box_from_text
+from .tonemap import Hdr
 
 DEFAULT_ORDER = ("dain", "deoldify", "edvr")
 
@@ -31,6 +33,9 @@ class Settings:
         start, end: The part of the film to do, seconds from its beginning; None for all.
         rate: Frames per second of a folder of pictures.
         field: How a film's pictures are made up; interlaced and telecined ones are made progressive.
+        crop: Whether to look for black borders and leave them out of the networks' work.
+        hdr: What to do with a film of high dynamic range: refuse it, or bring it to BT.709.
+        size: What the result is fitted into at last, such as ``2160p`` or ``1920x1080``; None: as it is.
         encoding: Codec, quality, pixel format.
         memory: Bytes that the networks may take beyond their weights; None: a share of the machine's.
         overwrite: Whether a file that is there already may be replaced.
@@ -48,6 +53,9 @@ class Settings:
     end: Fraction | None = None
     rate: Fraction | None = None
     field: Field = Field.AUTO
+    crop: bool = False
+    hdr: Hdr = Hdr.REFUSE
+    size: str | None = None
     encoding: Encoding = dataclasses.field(default_factory=Encoding)
     memory: int | None = None
     overwrite: bool = False
@@ -57,3 +65,5 @@ class Settings:
     def __post_init__(self) -> None:
         if self.render_factor < 1:
             raise ReelError("A render factor below 1 leaves the colouriser nothing to see.", "Give 16 to 45.")
+        if self.size is not None:
+            box_from_text(self.size)

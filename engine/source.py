@@ -11,8 +11,9 @@ from typing import Protocol, Self
 from ..errors import InputError
 from .fields import Field
 from .film import Film
-from .frame import Format, Frame
+from .frame import Format, Frame, Pixels
 from .stills import STILL_SUFFIXES, Sequence, has_number
+from .tonemap import Hdr
 
 
 class Source(Protocol):
@@ -39,6 +40,10 @@ class Source(Protocol):
         """Whether there is more than the pictures: sound, subtitles, attachments."""
         ...
 
+    def samples(self, count: int) -> Iterator[Pixels]:
+        """Give about so many pictures from all over the film, or none; ``frames`` gives nothing after it."""
+        ...
+
     def frames(self) -> Iterator[Frame]:
         """Give every frame once, in order."""
         ...
@@ -62,6 +67,7 @@ def open_source(
     rate: Fraction | None = None,
     field: Field = Field.AUTO,
     clip: bool = True,
+    hdr: Hdr = Hdr.REFUSE,
 ) -> Source:
     """Return the frames of a film, of a folder of pictures, or of one photo.
 
@@ -77,6 +83,7 @@ def open_source(
         rate: Frames per second of a folder of pictures, 24 unless given; a film has its own.
         field: How a film's pictures are made up; interlaced and telecined ones are made progressive.
         clip: Whether a film's colours that lie outside RGB are clipped; see ``Format.clipped``.
+        hdr: What to do with pictures of high dynamic range: refuse them, or bring them to BT.709.
 
     Raises:
         InputError: The range is negative or empty; and, once the source is entered, whatever makes
@@ -96,5 +103,5 @@ def open_source(
     if still and (start is not None or end is not None):
         raise InputError(f"{path} is a photo and has no times.", "Leave out --start and --end.")
     if pictures or still:
-        return Sequence(path, rate=rate or Fraction(24), start=start, end=end, still=still)
-    return Film(path, start=start, end=end, field=field, clip=clip)
+        return Sequence(path, rate=rate or Fraction(24), start=start, end=end, still=still, hdr=hdr)
+    return Film(path, start=start, end=end, field=field, clip=clip, hdr=hdr)

@@ -21,6 +21,7 @@ from ..errors import InputError
 from .frame import Format, Frame, Pixels
 from .packets import MOST_PIXELS, WHAT_TO_GIVE, check_within, limit_pixels
 from .pictures import Reader, colour_of, depth_of, has_alpha, sampling_of, turn_of
+from .tonemap import Hdr, tone_map_of, tone_mapped
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Sequence:
         rate: Frames per second, which pictures do not tell.
         start, end: Seconds, as for a film.
         still: Whether it is one photo.
+        hdr: What to do with pictures of high dynamic range.
     """
 
     has_tracks = False
@@ -53,8 +55,10 @@ class Sequence:
         start: Fraction | None = None,
         end: Fraction | None = None,
         still: bool = False,
+        hdr: Hdr = Hdr.REFUSE,
     ) -> None:
         self.path = path
+        self._hdr = hdr
         self._rate = rate
         self._start = start or Fraction(0)
         self._end = end
@@ -84,13 +88,22 @@ class Sequence:
             raise InputError(
                 f"No picture of {self.path} lies in the range asked for.", "Widen --start and --end."
             )
-        self._format = self._describe(read_picture(self._files[0][1]))
+        first = read_picture(self._files[0][1])
+        self._format = self._describe(first)
+        self._tone_map = tone_map_of(self._format.colour, first, self.path, self._hdr)
+        if self._tone_map is not None:
+            self._format = tone_mapped(self._format)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._next = len(self._files)
+
+    def samples(self, count: int) -> Iterator[Pixels]:
+        """Give about so many pictures from all over the sequence."""
+        for _, file in self._files[:: max(1, len(self._files) // count)]:
+            yield _pixels(read_picture(file))
 
     def frames(self) -> Iterator[Frame]:
         """Give every picture once, in order; a second call goes on where the first one stopped.
@@ -104,6 +117,8 @@ class Sequence:
             time, file = self._files[index]
             self._next += 1
             pixels = _pixels(read_picture(file))
+            if self._tone_map is not None:
+                pixels = self._tone_map(pixels)
             if pixels.shape[2:] != size:
                 height, width = pixels.shape[2:]
                 raise InputError(
