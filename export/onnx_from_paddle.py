@@ -16,8 +16,6 @@ OPSET = 17
 DEFORMABLE_OPSET = 19
 """The first one that has DeformConv."""
 
-DEFORMABLE_GROUPS = 8
-
 IR_VERSION = 9
 """Of the ONNX file format; the one that belongs to opset 19 and is read by every runtime that reads it."""
 
@@ -64,7 +62,7 @@ def onnx_from_paddle(traced: Traced, graph: Graph, target: Path) -> None:
         raise ExportError(
             f"paddle2onnx dropped an input or an output of the graph {graph.name}.", "Please report this."
         )
-    _restore_deformable_groups(model)
+    _restore_deformable_groups(model, traced.deformable_groups)
     _name_tensors(model.graph, graph)
     model.ir_version = IR_VERSION
     onnx.checker.check_model(model, full_check=True)
@@ -110,7 +108,7 @@ def _specification(tensors: dict[str, Tensor], argument: str | tuple[str, ...]) 
     return InputSpec(shape, "float32", argument)
 
 
-def _restore_deformable_groups(model: Any) -> None:
+def _restore_deformable_groups(model: Any, groups: int) -> None:
     """Set ``offset_group`` on every DeformConv: paddle2onnx 2.1.0 drops it."""
     import onnx
 
@@ -119,7 +117,7 @@ def _restore_deformable_groups(model: Any) -> None:
         for attribute in list(node.attribute):
             if attribute.name == "offset_group":
                 node.attribute.remove(attribute)
-        node.attribute.append(onnx.helper.make_attribute("offset_group", DEFORMABLE_GROUPS))
+        node.attribute.append(onnx.helper.make_attribute("offset_group", groups))
     version = model.opset_import[0].version
     if version > DEFORMABLE_OPSET or (nodes and version < DEFORMABLE_OPSET):
         raise ExportError(f"paddle2onnx chose opset {version}.", "Check that paddle2onnx 2.1.0 is installed.")

@@ -21,11 +21,12 @@ class Traced:
     """A Paddle layer that becomes one graph.
 
     ``arguments`` are the layer's arguments as names of the graph's inputs; a tuple of names is an argument
-    that is a list of tensors.
+    that is a list of tensors. ``deformable_groups`` is what its deformable convolutions have, all of them.
     """
 
     layer: Any
     arguments: tuple[str | tuple[str, ...], ...]
+    deformable_groups: int = 8
 
 
 class Recipe(Protocol):

@@ -34,7 +34,7 @@ class Interpolator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Dain:
-    """PaddleGAN's DAIN."""
+    """PaddleGAN's DAIN, or reel's small one, which warps features as well."""
 
     network: LoadedNetwork
 
@@ -46,7 +46,9 @@ class Dain:
             f"{side}_{name}": value for side, seen in (("a", a), ("b", b)) for name, value in seen.items()
         }
         flows = named(self.network, "flow", **asked_for(self.network.network.graph("flow"), levels))
-        return {"a": a["frame"], "b": b["frame"]} | flows
+        known = levels | {"a": a["frame"], "b": b["frame"]} | flows
+        warp = self.network.network.graph("warp")
+        return {tensor.name: known[tensor.name] for tensor in warp.inputs if tensor.name != "t"}
 
     def between(self, pair: Known, t: float) -> Pixels:
         (moved,) = self.network.run("warp", **pair, t=np.array([t], np.float32))

@@ -15,7 +15,7 @@ Pyramid = tuple[Pixels, ...]
 
 @dataclass(frozen=True, slots=True)
 class Edvr:
-    """EDVR on frames [1, 3, H, W], H and W multiples of four."""
+    """EDVR, or reel's small one, on frames [1, 3, H, W], H and W multiples of what the network needs."""
 
     network: LoadedNetwork
 
@@ -26,9 +26,12 @@ class Edvr:
     def enlarged(self, centre: Pixels, pyramids: Sequence[Pyramid]) -> Pixels:
         """Return the middle frame of a window in four times the size, [1, 3, 4H, 4W], not clipped."""
         reference = _levels("reference", pyramids[WINDOW // 2])
-        aligned = {
-            f"aligned_{i}": self.network.run("align", **_levels("level", pyramid), **reference)[0]
+        # The small network takes the middle frame's own features where EDVR aligns them with themselves.
+        asked = {tensor.name for tensor in self.network.network.graph("fusion").inputs}
+        aligned = {name: value for name, value in reference.items() if name in asked} | {
+            name: self.network.run("align", **_levels("level", pyramid), **reference)[0]
             for i, pyramid in enumerate(pyramids)
+            if (name := f"aligned_{i}") in asked
         }
         (fused,) = self.network.run("fusion", **aligned)
         del aligned  # five maps that nobody needs any more
