@@ -5,22 +5,25 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import av
 from av.codec import Codec
 from av.codec.codec import UnknownCodecError
 from av.container.output import OutputContainer
+from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from ..errors import OutputError
 from .colour import resolve_matrix
 from .frame import Colour, Format
 from .pixel_format import pixel_format
-from .tags import written_colour
+from .tags import aspect_kept, written_colour
 
 _MOST_TICKS = 2**31 - 1  # what a time base may have as its denominator
 # By libav's name of the container; None: it says itself what it holds.
@@ -113,7 +116,7 @@ def choose(encoding: Encoding, container: OutputContainer, film: Format) -> Choi
             f"No film is written as {container.format.name}.",
             "End its name in .mp4, .mkv, .mov, .webm, .avi, .ts, .flv or .mpg.",
         )
-    codec = _codec(_ALIASES.get(encoding.codec or "", encoding.codec) or _usual_codec(container, film))
+    codec = _chosen_codec(encoding, container, film)
     _check_held(container, codec, film)
     pix_fmt = pixel_format(encoding.pix_fmt, codec, film)
     options = _options(encoding, codec, container.format.name)
@@ -131,6 +134,33 @@ def choose(encoding: Encoding, container: OutputContainer, film: Format) -> Choi
         options=options,
     )
     return Choice(codec, pix_fmt, options, colour, _time_base(container, codec, film))
+
+
+def keeps_pixel_aspect(path: Path, encoding: Encoding, film: Format) -> bool:
+    """Whether the film that will be written there can say of what shape its pixels are."""
+    with TemporaryDirectory() as folder, suppress(FFmpegError, ValueError):  # which are told of later
+        container = av.open(f"{folder}/trial{path.suffix}", "w")
+        try:
+            name = container.format.name
+            if name not in _HELD:
+                return True
+            codec = _chosen_codec(encoding, container, film)
+            return aspect_kept(
+                film.pixel_aspect,
+                codec=codec.name,
+                container=name,
+                pix_fmt=pixel_format(
+                    None, codec, replace(film, width=64, height=64, depth=8, sampling="420")
+                ),
+                options=_options(encoding, codec, name),
+            )
+        finally:
+            container.close()
+    return True
+
+
+def _chosen_codec(encoding: Encoding, container: OutputContainer, film: Format) -> Codec:
+    return _codec(_ALIASES.get(encoding.codec or "", encoding.codec) or _usual_codec(container, film))
 
 
 def _codec(name: str) -> Codec:

@@ -22,7 +22,7 @@ from .colour import is_known_matrix
 from .fields import Field, made_progressive, resolved_field
 from .frame import Format, Frame, Pixels
 from .packets import WHAT_TO_GIVE, Key, check_within, is_cover, main_video, open_container, origin_of, scan
-from .pictures import CHROMA_BETWEEN, Reader, colour_of, depth_of, has_alpha, sampling_of, turn_of
+from .pictures import CHROMA_BETWEEN, Reader, aspect_of, colour_of, depth_of, has_alpha, sampling_of, turn_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
 
 _log = logging.getLogger(__name__)
@@ -182,7 +182,9 @@ class Film:
         left = stream.codec_context.name not in CHROMA_BETWEEN
         self._reader = Reader(colour, turn, left=left, clip=self._clip)
         self._size = (picture.width, picture.height)
-        if has_alpha(name) or stream.metadata.get("alpha_mode") == "1":
+        if has_alpha(name):
+            self._warn("alpha", "The transparency of %s is not kept; it is laid over black.", self.path)
+        elif stream.metadata.get("alpha_mode") == "1":  # beside the pictures, where few players look
             self._warn("alpha", "The transparency of %s is left out.", self.path)
         if not is_known_matrix(colour.matrix):
             self._warn(
@@ -192,7 +194,7 @@ class Film:
                 self.path,
             )
         width, height = self._size[::-1] if turn.transpose else self._size
-        aspect = stream.sample_aspect_ratio or Fraction(1)
+        aspect = aspect_of(stream)
         self._format = Format(
             width=width,
             height=height,

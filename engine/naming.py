@@ -7,7 +7,8 @@ from pathlib import Path
 from ..errors import OutputError
 from .stills import STILL_SUFFIXES, has_number, name_pattern
 
-_PICTURES = "%06d.png"
+_PICTURES = "%06d"
+_KEPT_KINDS = (".dpx", ".tif", ".tiff")  # of pictures; others become PNG, which loses nothing either
 _FILMS = (".mp4", ".mkv", ".mov")
 _ANY_TRACKS = ".mkv"  # holds every kind of sound and subtitle
 
@@ -21,9 +22,20 @@ def default_output(source: Path) -> Path:
         folder = source if source.is_dir() else source.parent
         if folder.name in ("", ".."):  # "." has no name of its own
             folder = folder.resolve()
-        return folder.parent / f"{folder.name}.restored" / _PICTURES
+        return folder.parent / f"{folder.name}.restored" / _pictures_for(source)
     suffix = source.suffix if source.suffix.lower() in (*_FILMS, *STILL_SUFFIXES) else _ANY_TRACKS
     return source.with_name(f"{source.stem}.restored{suffix}")
+
+
+def _pictures_for(source: Path) -> str:
+    """Return how the pictures of a result are named; scans stay of the kind that they are."""
+    files = [source]
+    if source.is_dir():
+        files = sorted(file for file in source.iterdir() if file.suffix.lower() in STILL_SUFFIXES)[:1]
+    suffix = files[0].suffix.lower() if files else ""
+    return _PICTURES + (
+        suffix if suffix in _KEPT_KINDS and (source.is_dir() or has_number(source.name)) else ".png"
+    )
 
 
 def chosen_output(source: Path, output: str, *, film_in_folder: bool = False) -> Path:
@@ -38,7 +50,7 @@ def chosen_output(source: Path, output: str, *, film_in_folder: bool = False) ->
     folder = output.endswith("/") or path.is_dir()
     if film_in_folder and not pictures and (folder or nameless):
         return path / default_output(source).name
-    return path / _PICTURES if folder or (pictures and nameless) else path
+    return path / _pictures_for(source) if folder or (pictures and nameless) else path
 
 
 def place_of(output: Path) -> tuple[Path, bool]:

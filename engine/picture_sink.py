@@ -9,9 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from av.codec import Codec
 from av.video.codeccontext import VideoCodecContext
 
 from ..errors import OutputError
+from .encoding import Encoding
 from .frame import Colour, Format, Frame
 from .job.folder import Job
 from .job.segments import Division, Position, RestartOf, Segments
@@ -23,13 +25,19 @@ _log = logging.getLogger(__name__)
 
 
 class _Kind:
-    """How pictures of one suffix are coded: encoder, pixel format, that for more than 8 bits, options."""
+    """How pictures of one suffix are coded: encoder, pixel formats for 8, 10 and more bits, options."""
 
-    def __init__(self, codec: str, usual: str, deep: str | None = None, **options: str) -> None:
+    def __init__(
+        self, codec: str, usual: str, deep: str | None = None, deepest: str | None = None, **options: str
+    ) -> None:
         self.codec = codec
         self.usual = usual
         self.deep = deep or usual
+        self.deepest = deepest or self.deep
         self.options = options
+
+    def pixel_format(self, depth: int) -> str:
+        return self.usual if depth <= 8 else self.deep if depth <= 10 else self.deepest
 
 
 _JPEG = _Kind("mjpeg", "yuvj444p", qmin="1", qmax="1")
@@ -42,6 +50,7 @@ _KINDS = {
     ".tiff": _TIFF,
     ".webp": _Kind("libwebp", "bgra", lossless="1"),
     ".bmp": _Kind("bmp", "bgr24"),
+    ".dpx": _Kind("dpx", "gbrp10be", "gbrp10be", "rgb48be"),
 }
 
 
@@ -51,14 +60,15 @@ class PictureCoder:
     Args:
         suffix: ``.png`` and so on.
         film: What the frames are.
+        encoding: A pixel format may be chosen, such as ``rgb48be`` for PNG of 16 bits; nothing else.
     """
 
-    def __init__(self, suffix: str, film: Format) -> None:
+    def __init__(self, suffix: str, film: Format, encoding: Encoding | None = None) -> None:
         if suffix not in _KINDS:
             raise OutputError(f"No pictures are written as {suffix}.", f"Choose among {', '.join(_KINDS)}.")
         self._film = film
         self._kind = _KINDS[suffix]
-        self._pix_fmt = self._kind.deep if film.depth > 8 else self._kind.usual
+        self._pix_fmt = _pixel_format(suffix, film, encoding or Encoding())
         rgb = layout_of(planar_format(self._pix_fmt)).kind == "rgb"
         matrix = 0 if rgb else 6  # JFIF knows no other than BT.601
         colour = Colour(matrix, film.colour.primaries, film.colour.transfer, full_range=True)
@@ -79,6 +89,24 @@ class PictureCoder:
         return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
 
 
+def _pixel_format(suffix: str, film: Format, encoding: Encoding) -> str:
+    kind = _KINDS[suffix]
+    for option in ("codec", "crf", "preset"):
+        if getattr(encoding, option) is not None:
+            raise OutputError(
+                f"Pictures have no --{option}; their suffix, {suffix}, says how they are coded.",
+                f"Leave out --{option}, or name a film with -o.",
+            )
+    wanted = encoding.pix_fmt or kind.pixel_format(film.depth)
+    taken = [taken.name for taken in Codec(kind.codec, "w").video_formats or ()]
+    if wanted not in taken:
+        raise OutputError(
+            f"{suffix} does not take the pixel format {wanted}.",
+            f"Choose --pix-fmt among {', '.join(taken)}.",
+        )
+    return wanted
+
+
 class PictureSink:
     """Writes frames as pictures into a folder; see ``open_sink``.
 
@@ -86,6 +114,7 @@ class PictureSink:
         partial: The folder.
         film: What the frames are.
         name: How to name a picture in the folder, a printf pattern.
+        encoding: See ``PictureCoder``.
         job, division, restart_of: See ``job.segments.Segments``.
     """
 
@@ -95,6 +124,7 @@ class PictureSink:
         film: Format,
         *,
         name: str,
+        encoding: Encoding | None = None,
         job: Job,
         division: Division,
         restart_of: RestartOf,
@@ -104,7 +134,7 @@ class PictureSink:
         self._partial = partial
         self._name = name
         self._job = job
-        self._coder = PictureCoder(Path(name).suffix.lower(), film)
+        self._coder = PictureCoder(Path(name).suffix.lower(), film, encoding)
         self._division = division
         self._restart_of = restart_of
 
@@ -166,15 +196,16 @@ class PhotoSink:
     Args:
         partial: The photo.
         film: What the frame is.
+        encoding: See ``PictureCoder``.
         job: Where it is kept until it takes its place.
     """
 
-    def __init__(self, partial: Partial, film: Format, *, job: Job) -> None:
+    def __init__(self, partial: Partial, film: Format, *, encoding: Encoding | None = None, job: Job) -> None:
         self.path = partial.path
         self.position = Position()
         self._partial = partial
         self._job = job
-        self._coder = PictureCoder(partial.path.suffix.lower(), film)
+        self._coder = PictureCoder(partial.path.suffix.lower(), film, encoding)
         self._written: Path | None = None
 
     def __enter__(self) -> Self:

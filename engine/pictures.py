@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import cast
 
 import numpy as np
@@ -13,6 +14,8 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from .colour import Layout, Samples, planes_from_rgb, resolve_matrix, rgb_from_planes
 from .frame import Colour, Pixels
@@ -21,6 +24,7 @@ _log = logging.getLogger(__name__)
 
 # The formats whose planes are read and written as they are; all others pass through one of these.
 _PLANAR = re.compile(r"(?:yuvj?(?P<chroma>420|422|440|444)p|(?P<grey>gray)|gbrp)(?P<bits>\d+)?(?:le)?")
+_WITH_ALPHA = re.compile(r"(?:yuva4\d\dp|gbrap)(?:\d+le)?")  # whose fourth plane it is
 CHROMA_BETWEEN = ("mjpeg", "mpeg1video")  # codecs whose chroma lies between pixels, not on them
 _DEPTHS = (8, 9, 10, 12, 14, 16)
 _LIMITED, _FULL = 1, 2  # libav's AVColorRange
@@ -60,8 +64,22 @@ def layout_of(name: str, *, left: bool = True) -> Layout:
 
 
 def has_alpha(name: str) -> bool:
-    """Whether pictures of this format carry transparency."""
+    """Whether pictures of this format may be transparent; those of a palette seldom are."""
     return any(component.is_alpha for component in VideoFormat(name).components)
+
+
+def opacity_of(picture: VideoFrame, reformatter: VideoReformatter) -> NDArray[np.float32] | None:
+    """Return how opaque a picture is, [H, W] float32 in [0, 1]; None where it is so everywhere."""
+    if not (has_alpha(picture.format.name) or picture.format.has_palette):
+        return None
+    if not _WITH_ALPHA.fullmatch(picture.format.name):
+        deep = max(component.bits for component in picture.format.components) > 8
+        picture = reformatter.reformat(picture, format="gbrap16le" if deep else "gbrap")
+    top = 2 ** picture.format.components[3].bits - 1
+    plane = picture.planes[3]
+    memory = np.frombuffer(cast(bytes, plane), np.uint8 if top == 255 else np.dtype("<u2"))
+    codes = memory.reshape(-1, plane.line_size // memory.itemsize)[: picture.height, : picture.width]
+    return None if codes.min() == top else codes.astype(np.float32) / np.float32(top)
 
 
 def depth_of(name: str) -> int:
@@ -125,6 +143,11 @@ def turn_of(picture: VideoFrame) -> Turn:
     return Turn(across=a < 0, down=d < 0)
 
 
+def aspect_of(stream: VideoStream) -> Fraction:
+    """Return the width of a pixel over its height, as the file says, or its codec once it has decoded one."""
+    return stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio or Fraction(1)
+
+
 def colour_of(picture: VideoFrame, *, image: bool) -> Colour:
     """Return how a decoded picture codes colour.
 
@@ -162,7 +185,7 @@ class Reader:
     def read(self, picture: VideoFrame) -> Pixels:
         """Return the pixels of a picture: [1, 3, H, W] float32, RGB, [0, 1], upright.
 
-        The matrix is the film's own, or what players assume at this size.
+        The matrix is the film's own, or what players assume at this size. What is transparent shows black.
         """
         planar = self._planar(picture)
         layout = layout_of(planar.format.name, left=self._left)
@@ -173,6 +196,9 @@ class Reader:
             full_range=self._colour.full_range,
             clip=self._clip,
         )
+        opacity = opacity_of(picture, self._reformatter)
+        if opacity is not None:
+            pixels = pixels * opacity
         if self._turn.transpose:
             pixels = pixels.swapaxes(2, 3)
         if self._turn.across:

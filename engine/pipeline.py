@@ -16,6 +16,7 @@ from ..models.store import Artifact, Store
 from .backend import Backend, LoadedNetwork
 from .borders import SAMPLES, Borders, borders_of
 from .chain import RESIZE, ahead_of, restored, stage_labels
+from .encoding import keeps_pixel_aspect
 from .frame import Format, Frame
 from .job.folder import Job, job_folder
 from .job.identity import MEMORY, Signature, identity_of, signature_of
@@ -28,7 +29,7 @@ from .prefetch import prefetch
 from .restart import Trail
 from .settings import Settings
 from .sink import open_sink
-from .size import box_from_text, resized
+from .size import box_from_text, resized, squared
 from .source import Source, open_source
 from .timings import Clock, Timings
 
@@ -64,6 +65,16 @@ class Plan:
     def worked(self) -> Format:
         """The film as the first network is given it."""
         return self.before if self.borders is None else self.borders.inside(self.before)
+
+    @property
+    def resizes(self) -> bool:
+        """Whether the film is brought to another size at last."""
+        last = self.steps[-1].after if self.steps else self.worked
+        scale = last.width // self.worked.width
+        return (self.after.width, self.after.height) != (
+            self.before.width * scale,
+            self.before.height * scale,
+        )
 
     @property
     def rehearsal(self) -> tuple[str, ...]:
@@ -128,9 +139,11 @@ def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
     if borders is not None:
         scale = after.width // borders.inside(before).width
         after = replace(after, width=before.width * scale, height=before.height * scale)
+    place, pictures = place_of(output)
     if settings.size is not None:
         after = resized(after, box_from_text(settings.size))
-    place, pictures = place_of(output)
+    elif after.pixel_aspect != 1 and not (pictures or before.still):
+        after = _with_shape_kept(after, output, settings)
     size = guessed_size(after, settings.encoding, pictures=pictures)
     job = None if before.still else job_folder(place, settings.work)
     return Plan(source, output, before, after, borders, tuple(steps), job, size)
@@ -184,7 +197,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         timings = clock.stopped(
             decode="decode",
             arrival="arrival",
-            stages=("analysis", *stage_labels(networks), *((RESIZE,) if settings.size else ())),
+            stages=("analysis", *stage_labels(networks), *((RESIZE,) if plan.resizes else ())),
             departure="departure",
         )
     seconds = time.monotonic() - began
@@ -223,7 +236,7 @@ def _frames(
         position.restart,
         since=position.until,
         borders=plan.borders,
-        size=plan.after if settings.size else None,
+        size=plan.after if plan.resizes else None,
     )
     return prefetch(frames, ahead_of(plan.after))
 
@@ -309,6 +322,23 @@ def _format_after(network: Network, film: Format, settings: Settings) -> Format:
     if network.kind is Kind.COLOURISE and film.sampling == "grey":
         return replace(film, sampling="420")
     return replace(film, width=film.width * network.scale, height=film.height * network.scale)
+
+
+def _with_shape_kept(film: Format, output: Path, settings: Settings) -> Format:
+    """Return what a film of pixels that are not square becomes, where its file may not be able to say so."""
+    if keeps_pixel_aspect(output, settings.encoding, film):
+        return film
+    square = squared(film)
+    _log.warning(
+        "%s cannot say that pixels are %s wide to %s high, as .mp4 or .mov could; so the film is made %dx%d, "
+        "with square ones.",
+        output,
+        film.pixel_aspect.numerator,
+        film.pixel_aspect.denominator,
+        square.width,
+        square.height,
+    )
+    return square
 
 
 def _note(plan: Plan) -> str | None:

@@ -66,7 +66,7 @@ def open_sink(
             frame, numbered from 1; or one photo. Missing folders are made.
         film: The format of the frames that will be written; its size, rate, time base, pixel
             aspect, depth and colour go into the file.
-        encoding: How to encode a film.
+        encoding: How to encode a film; of pictures, the pixel format alone.
         tracks_of: A film whose sound, subtitles, chapters, attachments and metadata are copied.
         start, end: The range of ``tracks_of`` that the frames were taken from, in seconds.
         overwrite: Whether what is at ``path`` may be replaced.
@@ -93,9 +93,11 @@ def open_sink(
     if folder or pattern:
         name = path.name if pattern else "%06d.png"
         partial = Partial(place, overwrite=overwrite, names=name_pattern(name))
-        return PictureSink(partial, film, name=name, job=job, division=division, restart_of=restart_of)
+        return PictureSink(
+            partial, film, name=name, encoding=encoding, job=job, division=division, restart_of=restart_of
+        )
     if path.suffix.lower() in STILL_SUFFIXES:
-        return PhotoSink(Partial(place, overwrite=overwrite), film, job=job)
+        return PhotoSink(Partial(place, overwrite=overwrite), film, encoding=encoding, job=job)
     return FilmSink(
         Partial(place, overwrite=overwrite),
         film,

@@ -64,6 +64,14 @@ def resized(film: Format, box: Box) -> Format:
     )
 
 
+def squared(film: Format) -> Format:
+    """Return a film with square pixels, of which none is lost, and even sides."""
+    aspect = film.pixel_aspect
+    width = film.width * aspect if aspect > 1 else Fraction(film.width)
+    height = Fraction(film.height) if aspect > 1 else film.height / aspect
+    return resized(film, Box(_even(width, 0), _even(height, 0), turned=False))
+
+
 def _even(side: Fraction, most: int) -> int:
     """Return the even number nearest to a side; a box that is odd itself may be filled."""
     if abs(side - most) < 1:

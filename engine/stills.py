@@ -16,16 +16,17 @@ from typing import Self
 import av
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 
 from ..errors import InputError
 from .frame import Format, Frame, Pixels
 from .packets import MOST_PIXELS, WHAT_TO_GIVE, check_within, limit_pixels
-from .pictures import Reader, colour_of, depth_of, has_alpha, sampling_of, turn_of
+from .pictures import Reader, colour_of, depth_of, opacity_of, sampling_of, turn_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
 
 _log = logging.getLogger(__name__)
 
-STILL_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
+STILL_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp", ".dpx"})
 _NUMBER = re.compile(r"%0?(?P<digits>\d*)d")
 
 
@@ -133,8 +134,11 @@ class Sequence:
 
     def _describe(self, picture: VideoFrame) -> Format:
         height, width = _pixels(picture).shape[2:]
-        if has_alpha(picture.format.name):
-            _log.warning("The transparency of %s is left out.", self.path)
+        if opacity_of(picture, VideoReformatter()) is not None:
+            _log.warning("The transparency of %s is not kept; it is laid over black.", self.path)
+        curve = _dpx_curve(self._files[0][1])
+        if curve:
+            _log.warning("%s holds %s values; they are taken for those of ordinary film.", self.path, curve)
         first = self._files[0][0]
         return Format(
             width=width,
@@ -170,6 +174,15 @@ def read_picture(path: Path) -> VideoFrame:
         raise InputError(
             f"{path} is damaged, no picture, or one of more than {MOST_PIXELS} pixels.", WHAT_TO_GIVE
         ) from error
+
+
+def _dpx_curve(file: Path) -> str | None:
+    """Return what the values of a DPX picture are, if not those of video (SMPTE 268M, transfer)."""
+    if file.suffix.lower() != ".dpx":
+        return None
+    with file.open("rb") as opened:
+        head = opened.read(802)
+    return {1: "logarithmic", 2: "linear", 3: "logarithmic"}.get(head[801]) if len(head) == 802 else None
 
 
 def _pixels(picture: VideoFrame) -> Pixels:

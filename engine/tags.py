@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from .colour import is_known_matrix, resolve_matrix, same_matrix
 from .frame import Colour, Format
-from .pictures import colour_of, layout_of, planar_format
+from .pictures import aspect_of, colour_of, layout_of, planar_format
 
 _log = logging.getLogger(__name__)
 
@@ -42,9 +42,8 @@ def written_colour(
         return replace(wanted, matrix=0, full_range=True)
     if pix_fmt.startswith("yuvj"):
         wanted = replace(wanted, full_range=True)
-    read = _read_back(wanted, codec, container, pix_fmt, tuple(options.items()))
-    if read is None:
-        read = Colour()
+    back = _read_back(wanted, Fraction(1), codec, container, pix_fmt, tuple(options.items()))
+    read = Colour() if back is None else back[0]
     if read.primaries != wanted.primaries and wanted.primaries == _BT2020:
         _log.warning("A %s file of %s cannot say that its colours are those of BT.2020.", container, codec)
     matrix = read.matrix if is_known_matrix(read.matrix) and read.matrix else 2
@@ -57,11 +56,27 @@ def written_colour(
 _BT2020 = 9
 
 
+def aspect_kept(
+    aspect: Fraction, *, codec: str, container: str, pix_fmt: str, options: dict[str, str]
+) -> bool:
+    """Whether a file that is written so says of what shape its pixels are."""
+    back = _read_back(Colour(matrix=6), aspect, codec, container, pix_fmt, tuple(options.items()))
+    return back is not None and back[1] == aspect
+
+
 @lru_cache(maxsize=64)
 def _read_back(
-    colour: Colour, codec: str, container: str, pix_fmt: str, options: tuple[tuple[str, str], ...]
-) -> Colour | None:
-    """Return how a film that is written so says that its colour is coded; None where that is not known."""
+    colour: Colour,
+    aspect: Fraction,
+    codec: str,
+    container: str,
+    pix_fmt: str,
+    options: tuple[tuple[str, str], ...],
+) -> tuple[Colour, Fraction] | None:
+    """Return how a film that is written so says that its colour is coded and of what shape its pixels are.
+
+    None where that is not known.
+    """
     file = io.BytesIO()
     try:
         with av.open(file, "w", format=container) as output:
@@ -72,16 +87,19 @@ def _read_back(
             context = stream.codec_context
             context.colorspace, context.color_primaries = colour.matrix, colour.primaries
             context.color_trc, context.color_range = colour.transfer, 2 if colour.full_range else 1
+            context.sample_aspect_ratio = aspect
             picture = VideoFrame(_SIDE, _SIDE, pix_fmt)
             for plane in picture.planes:
                 plane.update(bytes(plane.buffer_size))
             picture.pts, picture.time_base = 0, Fraction(1, 25)
             picture.colorspace, picture.color_primaries = colour.matrix, colour.primaries
             picture.color_trc, picture.color_range = colour.transfer, 2 if colour.full_range else 1
-            output.mux(stream.encode(picture))
-            output.mux(stream.encode(None))
+            for number, packet in enumerate([*stream.encode(picture), *stream.encode(None)]):
+                packet.pts = packet.dts = number  # x265 gives a single frame no time of decoding
+                output.mux_one(packet)
         file.seek(0)
         with av.open(file, "r") as again:
-            return colour_of(next(again.decode(video=0)), image=False)
+            picture = next(again.decode(video=0))
+            return colour_of(picture, image=False), aspect_of(again.streams.video[0])
     except (FFmpegError, ValueError, OSError, StopIteration):
         return None

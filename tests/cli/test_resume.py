@@ -60,6 +60,18 @@ def film(make_film, pictures) -> Path:
 
 
 @pytest.fixture
+def letterboxed(make_film, pictures) -> Path:
+    """A film with black borders, in which something shows in one frame."""
+    framed = []
+    for number, picture in enumerate([*pictures(9), *pictures(12, seed=4)]):
+        framed.append(np.zeros((72, 64, 3), np.uint8))
+        framed[-1][10:58] = picture
+        if number == 13:
+            framed[-1][62:66, 20:40] = 20  # too dark to be told from black
+    return make_film("film.mp4", framed)
+
+
+@pytest.fixture
 def uneven(make_film, pictures, tmp_path, reel_run) -> Path:
     """A film whose rate varies."""
     import av
@@ -87,12 +99,19 @@ ORDERS = [
     ["--order", "dain", "--time-step", "0.4", "--cuts", "off"],
     ["--order", "edvr-m", "--start", "0.12", "--end", "0.8"],
     ["--order", "dain", "edvr-m", "--parity", "ppgan"],
+    ["--order", "dain", "edvr-m", "--size", "100x90"],
 ]
+BORDERS = ["--order", "dain", "edvr-m", "--crop", "auto"]
 
 
 @pytest.mark.parametrize(
     ("kind", "options"),
-    [*(("film", order) for order in ORDERS), *(("uneven", ORDERS[place]) for place in (0, 2, 3, 4))],
+    [
+        *(("film", order) for order in ORDERS),
+        *(("uneven", ORDERS[place]) for place in (0, 2, 3, 4)),
+        ("letterboxed", BORDERS),
+        ("letterboxed", [*BORDERS, "--size", "1080x40"]),
+    ],
 )
 def test_a_run_that_broke_off_twice_makes_the_same_film(
     reel_run, broken_off, request, tmp_path, options: list[str], kind: str
