@@ -12,6 +12,7 @@ from .. import __version__
 from ..errors import ReelError
 from ..models.manifest import NETWORKS
 from ..models.store import Store, default_store
+from .maps import joined, track
 from .summary import check_place, summary_json, timings_table
 from .terminal import DONE, Grammar, ProgressDisplay, exit_code
 from .times import clock, count, frame_rate, picture_size, quality, seconds, size, time_step
@@ -144,6 +145,16 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
         help="how the film's pictures are made up; interlaced ones (upper or lower field first) and "
         "telecined ones are made progressive (default: auto)",
     )
+    group.add_argument(
+        "--map",
+        action="append",
+        type=track,
+        default=[],
+        metavar="TRACK",
+        help="tracks to keep, as ffmpeg names them: 0:a:1 the second sound track, s all subtitles, "
+        "a:m:language:eng English sound, 0:3 stream 3, v:1 the second film, -s no subtitles; can be given "
+        "again (default: all)",
+    )
     group.add_argument("--rate", type=frame_rate, metavar="F", help="of a folder of pictures (default: 24)")
     group.add_argument(
         "--crop",
@@ -174,7 +185,7 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     grammar = parser()
-    options = grammar.parse_args(arguments)
+    options = grammar.parse_args(joined(sys.argv[1:] if arguments is None else arguments))
     _find_input(options)
     if not options.source:
         grammar.error("name a film, a folder of pictures or a photo to restore")
@@ -272,6 +283,7 @@ def _settings(options: argparse.Namespace) -> Settings:
         end=options.end,
         rate=options.rate,
         field=Field(options.field),
+        tracks=tuple(options.map),
         crop=options.crop == "auto",
         hdr=Hdr(options.hdr),
         size=options.picture_size,

@@ -128,13 +128,13 @@ def looks_of_film(path: Path, scan: Scan) -> Looks:
     """Return what a film looks like, from samples of its beginning, middle and later part."""
     keys = [scan.keys[len(scan.keys) * third // 3] for third in (1, 2)] if len(scan.keys) > 3 else []
     status = path.stat()
-    return _looks_of_file(path, status.st_size, status.st_mtime_ns, (None, *keys))
+    return _looks_of_file(path, scan.stream, status.st_size, status.st_mtime_ns, (None, *keys))
 
 
 @lru_cache(maxsize=32)  # a film is opened to plan and again to run
-def _looks_of_file(path: Path, size: int, changed: int, keys: tuple[Key | None, ...]) -> Looks:
+def _looks_of_file(path: Path, number: int, size: int, changed: int, keys: tuple[Key | None, ...]) -> Looks:
     def stretch(container: InputContainer, key: Key | None) -> Iterator[VideoFrame]:
-        stream = main_video(container, path)
+        stream = main_video(container, path, number)
         stream.thread_type = "AUTO"
         with suppress(FFmpegError):  # what is damaged is left to who reads the film
             if key is not None:

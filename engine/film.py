@@ -39,6 +39,7 @@ class Film:
         start, end: Seconds from the beginning of the film; frames with start <= time < end are
             given, and their times count from ``start``.
         field: How its pictures are made up; what is not progressive is made so.
+        tracks: Which tracks are wanted, where there is more than one film.
         clip: See ``Format.clipped``.
         hdr: What to do with a film of high dynamic range.
     """
@@ -50,6 +51,7 @@ class Film:
         start: Fraction | None = None,
         end: Fraction | None = None,
         field: Field = Field.AUTO,
+        tracks: tuple[str, ...] = (),
         clip: bool = True,
         hdr: Hdr = Hdr.REFUSE,
     ) -> None:
@@ -57,6 +59,7 @@ class Film:
         self._clip = clip
         self._hdr = hdr
         self._field = field
+        self._tracks = tracks
         self._start = start
         self._end = end
         self._warned: set[str] = set()
@@ -80,7 +83,7 @@ class Film:
         return [self.path]
 
     def __enter__(self) -> Self:
-        self._scan = scan(self.path)
+        self._scan = scan(self.path, self._tracks)
         try:
             self._begin()
         except BaseException:
@@ -304,13 +307,18 @@ class Film:
     def _reopen(self) -> None:
         self._close()
         self._container = container = open_container(self.path)
-        self._stream = main_video(container, self.path)
+        self._stream = main_video(container, self.path, self._scan.stream)
         # Not by frame: a damaged packet then costs the frames decoded beside it, which differ by machine.
         self._stream.thread_type = "SLICE"
         videos = [stream for stream in container.streams.video if not is_cover(stream)]
         if len(videos) > 1:
             self._warn(
-                "videos", "%s holds %d films; stream %d is taken.", self.path, len(videos), self._stream.index
+                "videos",
+                "%s holds %d films; stream %d is taken. --map 0:v:%d would take another.",
+                self.path,
+                len(videos),
+                self._stream.index,
+                next(place for place, film in enumerate(videos) if film.index != self._stream.index),
             )
         self._has_tracks = len(container.streams) > 1
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +14,12 @@ import av
 from av.container.input import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
-from av.stream import Discard, Disposition
+from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from ..errors import InputError
 from .timing import Timing, timing_from_stamps
+from .track_choice import Track, film_wanted
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +47,14 @@ class Scan:
         keys: Where decoding can begin, in the order they are shown.
         in_order: Whether the film has an order and no times of its own, so that the n-th picture
             decoded is shown at the n-th time stamp.
+        stream: The number of the film in its file.
     """
 
     timing: Timing
     stamps: tuple[int, ...]
     keys: tuple[Key, ...]
     in_order: bool = False
+    stream: int = 0
 
 
 def open_container(path: Path) -> InputContainer:
@@ -81,8 +84,8 @@ def open_container(path: Path) -> InputContainer:
     return container
 
 
-def main_video(container: InputContainer, path: Path) -> VideoStream:
-    """Return the stream that is restored: the one a player would show.
+def main_video(container: InputContainer, path: Path, index: int | None = None) -> VideoStream:
+    """Return the stream that is restored: the one of this number, or the one a player would show.
 
     Raises:
         InputError: The file holds no pictures, or none but the cover of a record.
@@ -91,8 +94,10 @@ def main_video(container: InputContainer, path: Path) -> VideoStream:
     if not films:
         held = "only sound" if container.streams.audio else "no pictures"
         raise InputError(f"{path} holds {held}.", WHAT_TO_GIVE)
-    best = container.streams.best("video")
-    chosen = next((stream for stream in films if best is not None and stream.index == best.index), films[0])
+    if index is None:
+        best = container.streams.best("video")
+        index = films[0].index if best is None else best.index
+    chosen = next((stream for stream in films if stream.index == index), films[0])
     if chosen.codec_context is None:  # pyright: ignore[reportUnnecessaryComparison]
         raise InputError(f"The pictures of {path} are coded in a way unknown to libav.", WHAT_TO_GIVE)
     if chosen.width * chosen.height > MOST_PIXELS:
@@ -102,6 +107,17 @@ def main_video(container: InputContainer, path: Path) -> VideoStream:
         )
     limit_pixels(chosen)
     return chosen
+
+
+def track_of(stream: Stream) -> Track:
+    """Return what a choice among tracks goes by."""
+    codec = stream.codec_context
+    return Track(
+        stream.index,
+        stream.type,
+        codec.name if codec is not None else "",  # pyright: ignore[reportUnnecessaryComparison]
+        stream.metadata.get("language", ""),
+    )
 
 
 def limit_pixels(stream: VideoStream) -> None:
@@ -145,27 +161,32 @@ def check_within(path: Path, length: Fraction, start: Fraction | None, end: Frac
             )
 
 
-def scan(path: Path) -> Scan:
+def scan(path: Path, tracks: tuple[str, ...] = ()) -> Scan:
     """Read the packets of a film's pictures, decoding nothing; once, as long as the file stays as it is.
 
+    Args:
+        path: The file.
+        tracks: Which of its tracks are wanted, as ``track_choice.chosen`` takes them.
+
     Raises:
-        InputError: As ``open_container`` and ``main_video``, or the film holds no frame.
+        InputError: As ``open_container`` and ``main_video``, or the film holds no frame, or none as wanted.
     """
     try:
         status = path.stat()
     except OSError:
-        return _scanned(path)
-    return _scanned_once(path, status.st_size, status.st_mtime_ns, status.st_ino)
+        return _scanned(path, tracks)
+    return _scanned_once(path, tracks, status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 @lru_cache(maxsize=4)  # a film is opened to plan, to run and for its tracks
-def _scanned_once(path: Path, size: int, changed: int, number: int) -> Scan:
-    return _scanned(path)
+def _scanned_once(path: Path, tracks: tuple[str, ...], size: int, changed: int, number: int) -> Scan:
+    return _scanned(path, tracks)
 
 
-def _scanned(path: Path) -> Scan:
+def _scanned(path: Path, tracks: tuple[str, ...]) -> Scan:
     with open_container(path) as container:
-        stream = main_video(container, path)
+        films = [stream for stream in container.streams.video if not is_cover(stream)]
+        stream = main_video(container, path, film_wanted([track_of(film) for film in films], tracks, path))
         _skip_others(container, stream)
         # AVI counts packets in the order of decoding; what libav makes of that for B-frames is no time.
         in_order = container.format.name == "avi"
@@ -189,11 +210,12 @@ def _scanned(path: Path) -> Scan:
             raise InputError(f"{path} holds no frame.", WHAT_TO_GIVE)
         hints = [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
         if len(shown) < count // 2 or not stream.time_base:
-            return _counted(count, hints)
+            return replace(_counted(count, hints), stream=stream.index)
         timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)])
         if in_order:
-            return Scan(timing, tuple(sorted(shown)), (), in_order=True)
-        return Scan(timing, tuple(sorted(shown)), tuple(sorted(keys, key=lambda key: key.shown)))
+            return Scan(timing, tuple(sorted(shown)), (), in_order=True, stream=stream.index)
+        keys.sort(key=lambda key: key.shown)
+        return Scan(timing, tuple(sorted(shown)), tuple(keys), stream=stream.index)
 
 
 def _counted(count: int, hints: Iterable[Fraction]) -> Scan:

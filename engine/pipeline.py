@@ -172,6 +172,7 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
                 tracks_of=plan.input if source.has_tracks else None,
                 start=settings.start,
                 end=settings.end,
+                tracks=settings.tracks,
                 overwrite=settings.overwrite,
                 note=_note(plan),
                 job=job,
@@ -301,6 +302,7 @@ def _opened(path: Path, settings: Settings) -> Source:
         end=settings.end,
         rate=settings.rate,
         field=settings.field,
+        tracks=settings.tracks,
         clip=bool(settings.order),
         hdr=settings.hdr,
     )

@@ -33,6 +33,7 @@ class Settings:
         start, end: The part of the film to do, seconds from its beginning; None for all.
         rate: Frames per second of a folder of pictures.
         field: How a film's pictures are made up; interlaced and telecined ones are made progressive.
+        tracks: Which tracks are wanted, in ffmpeg's words, such as ``a:0`` or ``-s``; all if empty.
         crop: Whether to look for black borders and leave them out of the networks' work.
         hdr: What to do with a film of high dynamic range: refuse it, or bring it to BT.709.
         size: What the result is fitted into at last, such as ``2160p`` or ``1920x1080``; None: as it is.
@@ -53,6 +54,7 @@ class Settings:
     end: Fraction | None = None
     rate: Fraction | None = None
     field: Field = Field.AUTO
+    tracks: tuple[str, ...] = ()
     crop: bool = False
     hdr: Hdr = Hdr.REFUSE
     size: str | None = None

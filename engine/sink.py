@@ -52,6 +52,7 @@ def open_sink(
     tracks_of: Path | None = None,
     start: Fraction | None = None,
     end: Fraction | None = None,
+    tracks: tuple[str, ...] = (),
     overwrite: bool = False,
     note: str | None = None,
     job: Job | None = None,
@@ -69,6 +70,7 @@ def open_sink(
         encoding: How to encode a film; of pictures, the pixel format alone.
         tracks_of: A film whose sound, subtitles, chapters, attachments and metadata are copied.
         start, end: The range of ``tracks_of`` that the frames were taken from, in seconds.
+        tracks: Which of its tracks are wanted, as ``track_choice.chosen`` takes them.
         overwrite: Whether what is at ``path`` may be replaced.
         note: A remark for the file's metadata, as its ``comment``.
         job: Where unfinished work is kept; None: beside the result, and for this run alone.
@@ -102,7 +104,7 @@ def open_sink(
         Partial(place, overwrite=overwrite),
         film,
         encoding=encoding or Encoding(),
-        tracks=Tracks(tracks_of, start=start, end=end) if tracks_of is not None else None,
+        tracks=Tracks(tracks_of, start=start, end=end, wanted=tracks) if tracks_of is not None else None,
         note=note,
         job=job,
         division=division,

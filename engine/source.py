@@ -66,6 +66,7 @@ def open_source(
     end: Fraction | None = None,
     rate: Fraction | None = None,
     field: Field = Field.AUTO,
+    tracks: tuple[str, ...] = (),
     clip: bool = True,
     hdr: Hdr = Hdr.REFUSE,
 ) -> Source:
@@ -82,6 +83,7 @@ def open_source(
             ``start``.
         rate: Frames per second of a folder of pictures, 24 unless given; a film has its own.
         field: How a film's pictures are made up; interlaced and telecined ones are made progressive.
+        tracks: Which tracks are wanted, as ``track_choice.chosen`` takes them: of several films, one.
         clip: Whether a film's colours that lie outside RGB are clipped; see ``Format.clipped``.
         hdr: What to do with pictures of high dynamic range: refuse them, or bring them to BT.709.
 
@@ -104,4 +106,4 @@ def open_source(
         raise InputError(f"{path} is a photo and has no times.", "Leave out --start and --end.")
     if pictures or still:
         return Sequence(path, rate=rate or Fraction(24), start=start, end=end, still=still, hdr=hdr)
-    return Film(path, start=start, end=end, field=field, clip=clip, hdr=hdr)
+    return Film(path, start=start, end=end, field=field, tracks=tracks, clip=clip, hdr=hdr)

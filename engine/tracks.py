@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import av
 from av.container.input import InputContainer
 from av.container.output import OutputContainer
 from av.error import FFmpegError
@@ -19,7 +18,9 @@ from av.packet import Packet
 from av.stream import AttachmentStream, Discard, Stream
 from av.video.stream import VideoStream
 
-from .packets import is_cover, main_video, open_container, origin_of, scan
+from .holding import can_hold, holders
+from .packets import is_cover, main_video, open_container, origin_of, scan, track_of
+from .track_choice import chosen
 
 if TYPE_CHECKING:  # a type that PyAV declares and does not define
     from av.container.core import Chapter
@@ -42,6 +43,14 @@ class _Copied:
     last: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Cover:
+    """A picture that belongs to the file, and its place in the copy."""
+
+    data: bytes
+    copy: Stream
+
+
 class Tracks:
     """Copies the other tracks of a film, packet by packet, in step with its pictures.
 
@@ -49,21 +58,34 @@ class Tracks:
         path: The film whose tracks are copied.
         start, end: Seconds from its beginning: packets with start <= time < end are copied and
             their times counted from ``start``, as those of the pictures are.
+        wanted: Which are, as ``track_choice.chosen`` takes them; all if empty.
     """
 
-    def __init__(self, path: Path, *, start: Fraction | None = None, end: Fraction | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        start: Fraction | None = None,
+        end: Fraction | None = None,
+        wanted: tuple[str, ...] = (),
+    ) -> None:
         self._path = path
+        self._wanted = wanted
         self._start = start
         self._end = end
         self._copied: dict[int, _Copied] = {}
+        self._covers: list[_Cover] = []
         self._warned: set[str] = set()
         self._waiting: Packet[Stream] | None = None
         self._input: InputContainer | None = None
         self._packets: Iterator[Packet[Stream]] = iter(())
 
     def __enter__(self) -> Self:
+        scanned = scan(self._path, self._wanted)
         self._input = container = open_container(self._path)
-        begin = origin_of(container, scan(self._path).timing.first)
+        self._main = main_video(container, self._path, scanned.stream)
+        self._chosen = list(self._choose(container))
+        begin = origin_of(container, scanned.timing.first)
         self._origin = begin + (self._start or 0)
         self._until = None if self._end is None else begin + self._end
         return self
@@ -82,33 +104,26 @@ class Tracks:
         are copied, this may be done again with another file.
         """
         assert self._input is not None
-        self._copied = {}
-        main = main_video(self._input, self._path)
-        output.metadata.update(_kept(self._input.metadata))
-        video.metadata.update(_kept(main.metadata))
+        self._copied, self._covers = {}, []
+        main = self._main
+        output.metadata.update(self._kept(self._input.metadata, video))
+        video.metadata.update(self._kept(main.metadata, video))
         video.disposition = main.disposition
-        for stream in self._input.streams:
-            if stream.index == main.index:
-                continue
-            if isinstance(stream, VideoStream) and not is_cover(stream):
-                self._warn("The second film of %s, stream %d, is left out.", self._path, stream.index)
-            elif isinstance(stream, AttachmentStream):
-                self._attach(output, stream)
-            elif stream.type in ("audio", "subtitle"):
-                self._add(output, stream)
-            else:
-                _log.info("Stream %d of %s (%s) is left out.", stream.index, self._path, stream.type)
+        for stream in self._chosen:
+            self._add(output, stream)
         output.set_chapters(list(self._chapters()))
         for stream in self._input.streams:
             if stream.index not in self._copied:
                 stream.discard = Discard.all
         if self._copied:
-            self._seek(main)
+            self._seek()
             packets = self._input.demux([entry.stream for entry in self._copied.values()])
             self._packets = self._until_damaged(packets)
 
     def copy_until(self, output: OutputContainer, time: Fraction | None) -> None:
         """Write the packets of the tracks up to a time of the result, all of them if it is None."""
+        while self._covers:
+            self._write_cover(output, self._covers.pop())
         while True:
             packet = self._waiting or self._next()
             self._waiting = None
@@ -130,9 +145,21 @@ class Tracks:
                 continue
             time = shown * packet.time_base
             before = self._start is not None and time < self._origin
+            if before and packet.stream.type == "subtitle":
+                before = not self._begin_later(packet, time)
             if not before and (self._until is None or time < self._until):
                 return packet
         return None
+
+    def _begin_later(self, packet: Packet[Stream], time: Fraction) -> bool:
+        """Let a subtitle that is still to be read begin where the film does; say whether it is one."""
+        end = time + (packet.duration or 0) * packet.time_base
+        if end <= self._origin:
+            return False
+        begin = math.ceil(self._origin / packet.time_base)
+        packet.duration = max(1, round(end / packet.time_base) - begin)
+        packet.pts = packet.dts = begin
+        return True
 
     def _until_damaged(self, packets: Iterator[Packet[Stream]]) -> Iterator[Packet[Stream]]:
         try:
@@ -153,31 +180,86 @@ class Tracks:
         packet.stream = entry.copy
         output.mux_one(packet)
 
+    def _choose(self, container: InputContainer) -> Iterator[Stream]:
+        """Give the streams to copy, the film itself apart."""
+        others = [stream for stream in container.streams if stream.index != self._main.index]
+        known = [track_of(stream) for stream in container.streams]
+        wanted = chosen(known, self._wanted, self._path)
+        # Chapters of MP4 are a track, too, which libav reads by itself and hides.
+        yield from (s for s in others if s.index in wanted and s.discard != Discard.all)
+
     def _add(self, output: OutputContainer, stream: Stream) -> None:
-        if not can_hold(output.format.name, stream):
-            others = {"matroska": ".mkv", "mp4": ".mp4", "mov": ".mov"}
-            able = [suffix for name, suffix in others.items() if can_hold(name, stream)]
-            self._warn(
-                "The %s track %d of %s (%s) is left out, as a %s file cannot hold it%s.",
-                stream.type,
-                stream.index,
-                self._path,
-                stream.codec_context.name if stream.codec_context else "unknown",
-                output.format.name,
-                f"; {' and '.join(able)} can" if able else "",
-            )
-            return
+        if isinstance(stream, AttachmentStream):
+            self._attach(output, stream)
+        elif isinstance(stream, VideoStream) and is_cover(stream):
+            self._add_cover(output, stream)
+        elif isinstance(stream, VideoStream):
+            self._warn("The other film of %s, stream %d, is left out.", self._path, stream.index)
+        elif stream.type not in ("audio", "subtitle"):
+            if "timecode" not in stream.metadata:  # that one passes as metadata of the film
+                self._warn("The %s track %d of %s is left out.", stream.type, stream.index, self._path)
+        elif can_hold(output.format.name, stream):
+            self._copy(output, stream)
+        else:
+            self._leave_out(output, stream, holders(stream))
+
+    def _leave_out(self, output: OutputContainer, stream: Stream, able: str) -> None:
+        self._warn(
+            "The %s track %d of %s (%s) is left out, as a %s file cannot hold it%s.",
+            stream.type,
+            stream.index,
+            self._path,
+            track_of(stream).codec or "unknown",
+            output.format.name,
+            f"; {able}" if able else "",
+        )
+
+    def _copy(self, output: OutputContainer, stream: Stream) -> None:
         copy = output.add_stream_from_template(stream)
-        copy.metadata.update(_kept(stream.metadata))
+        copy.metadata.update(self._kept(stream.metadata))
         copy.disposition = stream.disposition
         self._copied[stream.index] = _Copied(stream, copy)
 
     def _attach(self, output: OutputContainer, stream: AttachmentStream) -> None:
         name = stream.metadata.get("filename", stream.name or "attachment")
         if output.format.name != "matroska":
-            self._warn("The attachment %s of %s is left out; a .mkv file can hold it.", name, self._path)
+            self._warn("The attachment %s of %s is left out; .mkv can hold it.", name, self._path)
             return
         output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
+
+    def _add_cover(self, output: OutputContainer, stream: VideoStream) -> None:
+        data = self._picture_of(stream)
+        name = output.format.name
+        if data is None:
+            self._warn("The cover of %s, stream %d, is damaged and left out.", self._path, stream.index)
+        elif name == "matroska":
+            kind = "jpeg" if stream.codec_context.name == "mjpeg" else stream.codec_context.name
+            file = stream.metadata.get("filename") or f"cover.{kind.replace('jpeg', 'jpg')}"
+            output.add_attachment(file, stream.metadata.get("mimetype") or f"image/{kind}", data)
+        elif name == "mp4" and can_hold(name, stream):
+            copy = output.add_stream_from_template(stream)
+            copy.disposition = stream.disposition
+            self._covers.append(_Cover(data, copy))
+        else:
+            self._leave_out(output, stream, ".mkv and .mp4 can")
+
+    def _picture_of(self, cover: VideoStream) -> bytes | None:
+        """Return the file of a picture that is attached."""
+        try:
+            with open_container(self._path) as container:
+                stream = container.streams[cover.index]
+                return next((bytes(packet) for packet in container.demux(stream) if packet.size), None)
+        except FFmpegError:
+            return None
+
+    def _write_cover(self, output: OutputContainer, cover: _Cover) -> None:
+        packet: Packet[Stream] = Packet(len(cover.data))
+        packet.update(cover.data)
+        packet.pts = packet.dts = 0
+        packet.time_base = Fraction(1, 1000)
+        packet.is_keyframe = True
+        packet.stream = cover.copy
+        output.mux_one(packet)
 
     def _warn(self, message: str, *details: object) -> None:
         if (said := message % details) not in self._warned:
@@ -197,7 +279,20 @@ class Tracks:
             if end > max(start, 0):
                 yield {**chapter, "start": max(start, 0), "end": end}
 
-    def _seek(self, main: VideoStream) -> None:
+    def _kept(self, metadata: dict[str, str], video: VideoStream | None = None) -> dict[str, Any]:
+        """Return what is true of the copy, too."""
+        kept = {
+            key: value
+            for key, value in metadata.items()
+            if key.lower() not in _OF_THE_FILE and not key.lower().startswith("_statistics")
+        }
+        # A timecode counts frames: it is right for the same frames only.
+        others = self._start or (video is not None and video.average_rate != self._main.average_rate)
+        if others and kept.pop("timecode", None) is not None:
+            self._warn("The timecode of %s is left out, as its frames are others now.", self._path)
+        return kept
+
+    def _seek(self) -> None:
         """Skip most of what lies before the start; packets before it are dropped in any case."""
         assert self._input is not None
         if self._start:
@@ -205,22 +300,3 @@ class Tracks:
                 self._input.seek(max(0, int((self._origin - 10) * 1_000_000)))
             except FFmpegError:
                 _log.debug("%s cannot be sought in; its tracks are read from the beginning.", self._path)
-
-
-def can_hold(container: str, stream: Stream) -> bool:
-    """Whether a container, by libav's name, takes a stream as it is; found by trying."""
-    try:
-        with av.open(io.BytesIO(), "w", format=container) as trial:
-            trial.add_stream_from_template(stream)
-            trial.start_encoding()
-    except (FFmpegError, ValueError, OSError):
-        return False
-    return True
-
-
-def _kept(metadata: dict[str, str]) -> dict[str, Any]:
-    return {
-        key: value
-        for key, value in metadata.items()
-        if key.lower() not in _OF_THE_FILE and not key.lower().startswith("_statistics")
-    }

@@ -18,7 +18,11 @@ from ...models.store import Artifact
 from .card import FORMAT, DamagedError
 from .files import digest_of
 
-_OPTIONS = {"cadence.factor": "--times", "cadence.rate": "--fps"}  # others are called as their field
+_OPTIONS = {
+    "cadence.factor": "--times",
+    "cadence.rate": "--fps",
+    "tracks": "--map",
+}  # others are called as their field
 MEMORY = "the memory"
 # Memory decides in how many parts a frame is computed, which changes the last digit of some values at most;
 # who ran out of it must be able to go on with less.

@@ -174,6 +174,10 @@ def _mean(picture: Any) -> np.ndarray:
     return rgb.reshape(-1, 3).mean(axis=0)
 
 
+def shown(packet: Any) -> Fraction:
+    return (packet.duration or 0) * packet.time_base
+
+
 def _tracks(path: Path, begin: Fraction, zero: Fraction, until: Fraction | None, *, cut: bool) -> list[Track]:
     with av.open(str(path), metadata_errors="replace") as film:
         kept = [stream for stream in film.streams if stream.type in ("audio", "subtitle")]
@@ -192,6 +196,8 @@ def _tracks(path: Path, begin: Fraction, zero: Fraction, until: Fraction | None,
             if not packet.size or stamp is None:
                 continue
             time = stamp * packet.time_base
+            if cut and packet.stream.type == "subtitle" and time < begin < time + shown(packet):
+                time = begin  # it is still to be read
             empty = codecs[packet.stream.index] == "mov_text" and bytes(packet) == b"\x00\x00"
             inside = (not cut or time >= begin) and (until is None or time - begin < until)
             if inside and not empty:  # MP4 fills the time between subtitles
