@@ -76,4 +76,4 @@ def _even(side: Fraction, most: int) -> int:
     """Return the even number nearest to a side; a box that is odd itself may be filled."""
     if abs(side - most) < 1:
         return most
-    return max(2, 2 * round(side / 2))
+    return max(2, 2 * int(side / 2 + Fraction(1, 2)))

@@ -9,9 +9,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from reel.engine.borders import Borders
 from reel.engine.cadence import Cadence
 from reel.engine.chain import restored
-from reel.engine.frame import Frame
+from reel.engine.frame import Format, Frame
 from reel.engine.parity import Parity
 from reel.engine.restart import Trail
 from reel.engine.settings import Settings
@@ -92,10 +93,10 @@ class Known:
         return tuple(inputs.values())  # what comes last, and gives what it is given
 
 
-def result(film, order, settings, restart=None, count=None):
+def result(film, order, settings, restart=None, count=None, **around):
     networks = [Known(name) for name in order]
     trail = Trail(restart)
-    with closing(restored(film, networks, settings, Clock(), trail, restart)) as frames:
+    with closing(restored(film, networks, settings, Clock(), trail, restart, **around)) as frames:
         return list(islice(frames, count)), trail, networks
 
 
@@ -139,6 +140,19 @@ def test_a_run_that_begins_again_gives_the_frames_it_would_have_given(chain, var
         assert [same(*pair) for pair in zip(rest, expected, strict=True)] == [True] * len(expected), place
         restarts += restart.marks[0].index > 0
     assert restarts >= 1
+
+
+@pytest.mark.parametrize("order", [("dain", "edvr-m"), ("edvr-m", "dain"), ("deoldify",)])
+def test_borders_and_the_last_size_come_out_the_same_wherever_a_run_begins(order):
+    settings = Settings(order=order, render_factor=1)
+    around = {"borders": Borders(6, 4, 0, 8), "size": Format(30, 26, None, Fraction(1, 24))}
+    names = [network_named(name) for name in order]
+    whole, trail, _ = result(Film(), order, settings, **around)
+    assert {frame.pixels.shape for frame in whole} == {(1, 3, 26, 30)}
+    for place in range(1, len(whole), 19):
+        restart = trail.restart(whole[place].time, names, settings.cadence)
+        rest, _, _ = result(Film(), order, settings, restart, count=5, **around)
+        assert all(same(*pair) for pair in zip(rest, whole[place : place + 5], strict=True)), place
 
 
 def test_cuts_are_found_again_wherever_a_run_begins():
