@@ -50,8 +50,13 @@ class Backend(Protocol):
 
     name: str
 
-    def load(self, path: Path) -> Session:
+    def load(self, path: Path, *, keep: bool = False) -> Session:
         """Load an ONNX file.
+
+        Args:
+            path: The file.
+            keep: Keep the memory that a run took for the next one, of any graph: quicker, but up to
+                ``engine.memory.KEPT`` times as much as the graphs' facts say.
 
         Raises:
             BackendError: The runtime refuses the file, or the device has no room for it.
@@ -68,14 +73,22 @@ class LoadedNetwork:
         backend: What runs them.
         memory: Bytes that may be taken beyond the weights, by the runs and by what is held between them.
             Frames for which that is too little are computed in parts. None: as much as it takes.
+        keep: As in ``Backend.load``.
     """
 
     def __init__(
-        self, network: Network, artifact: Artifact, backend: Backend, *, memory: int | None = None
+        self,
+        network: Network,
+        artifact: Artifact,
+        backend: Backend,
+        *,
+        memory: int | None = None,
+        keep: bool = False,
     ) -> None:
         self.network = network
         self.artifact = artifact
         self._memory: float | None = memory
+        self._keep = keep
         self._reach = _FIRST_REACH
         self._warned = False
         self._backend = backend
@@ -86,7 +99,8 @@ class LoadedNetwork:
         sessions: dict[str, Session] = {}
         with ExitStack() as opening:
             for graph in self.network.graphs:
-                sessions[graph.name] = session = self._backend.load(self.artifact.path(graph.name))
+                path = self.artifact.path(graph.name)
+                sessions[graph.name] = session = self._backend.load(path, keep=self._keep)
                 opening.callback(session.close)
             self._open = opening.pop_all()
         self._sessions = sessions
@@ -139,8 +153,11 @@ class LoadedNetwork:
 
     def _run(self, graph: Graph, inputs: Mapping[str, Pixels]) -> tuple[Pixels, ...]:
         size, tiling, session = size_of(graph, inputs), graph.tiling, self._sessions[graph.name]
-        if size is None or self.has_room(graph.memory, *size):
+        if size is None:
             return session(**inputs)
+        if self.has_room(graph.memory, *size):
+            parts = () if graph.part is None or tiling is None else tiles(*size, tiling, graph.part)
+            return in_tiles(session, graph, inputs, parts) if len(parts) > 1 else session(**inputs)
         if tiling is None:
             self._too_little(*size)
             return session(**inputs)

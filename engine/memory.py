@@ -11,6 +11,9 @@ from pathlib import Path
 
 from ..models.spec import Network
 
+KEPT = 2
+"""How much more memory runs take at most where it is kept from one to the next."""
+
 _UNKNOWN = 4 << 30  # for a machine that does not say what it has
 
 
@@ -28,12 +31,16 @@ class Use:
         multiple = self.network.multiple
         return (self.height + -self.height % multiple) * (self.width + -self.width % multiple)
 
+    @property
+    def all(self) -> int:
+        """How many bytes it takes where nothing is spared."""
+        facts = self.network
+        return (facts.held + facts.spare + max(graph.memory for graph in facts.graphs)) * self.pixels
+
     def kept(self, allowed: float) -> int:
         """Return the bytes that stay while another network runs, where so many are allowed."""
         facts = self.network
-        largest = max(graph.memory for graph in facts.graphs)
-        spare = facts.spare if (facts.held + facts.spare + largest) * self.pixels <= allowed else 0
-        return (facts.held + spare) * self.pixels
+        return (facts.held + (facts.spare if self.all <= allowed else 0)) * self.pixels
 
 
 def shares(uses: Sequence[Use], memory: int) -> list[int]:

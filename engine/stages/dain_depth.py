@@ -71,8 +71,9 @@ class DainDepth:
         height, width = known["a"].shape[2:]
         # The warped context of one frame, and that of the other in the making from up to two pixels of its
         # own for each.
-        each = self._graph("warp").memory + 2 * _CONTEXT
-        tiling = self._graph("rectify").tiling or Tiling(0, 8)
+        rectify = self._graph("rectify")
+        each = max(self._graph("warp").memory + 2 * _CONTEXT, rectify.memory)
+        tiling = rectify.tiling or Tiling(0, 8)
         result = np.empty((1, 3, height, width), np.float32)
         for tile in self.network.tiles(tiling, each, height, width):
             part = {

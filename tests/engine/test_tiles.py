@@ -121,7 +121,7 @@ class Blurring:
         self.far = far
         self.seen = []
 
-    def load(self, path):
+    def load(self, path, *, keep=False):
         del path
         return self
 

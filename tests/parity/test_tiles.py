@@ -34,8 +34,8 @@ class Counting(CpuBackend):
         super().__init__()
         self.runs = {}
 
-    def load(self, path):
-        return Counted(super().load(path), path.stem, self.runs)
+    def load(self, path, *, keep=False):
+        return Counted(super().load(path, keep=keep), path.stem, self.runs)
 
 
 class Counted:
