@@ -21,7 +21,7 @@ from av.video.reformatter import VideoReformatter
 from ..errors import InputError
 from .frame import Format, Frame, Pixels
 from .packets import MOST_PIXELS, WHAT_TO_GIVE, check_within, limit_pixels
-from .pictures import Reader, colour_of, depth_of, opacity_of, sampling_of, turn_of
+from .pictures import Reader, aspect_of, colour_of, depth_of, opacity_of, sampling_of, turn_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
 
 _log = logging.getLogger(__name__)
@@ -151,6 +151,7 @@ class Sequence:
             sampling=sampling_of(picture.format.name),
             colour=replace(colour_of(picture, image=True), full_range=False),  # that of films, if one is made
             frames=len(self._files),
+            pixel_aspect=_pixel_aspect(self._files[0][1]),
             still=self._still,
         )
 
@@ -174,6 +175,12 @@ def read_picture(path: Path) -> VideoFrame:
         raise InputError(
             f"{path} is damaged, no picture, or one of more than {MOST_PIXELS} pixels.", WHAT_TO_GIVE
         ) from error
+
+
+def _pixel_aspect(file: Path) -> Fraction:
+    with file.open("rb") as opened, av.open(opened, "r", metadata_errors="replace") as container:
+        next(container.decode(video=0))
+        return aspect_of(container.streams.video[0])
 
 
 def _dpx_curve(file: Path) -> str | None:

@@ -1,0 +1,177 @@
+"""Pictures of every kind: what they keep of depth, transparency and shape."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from reel import Settings, restore
+from reel.engine.encoding import Encoding
+from reel.engine.frame import Format, Frame
+from reel.engine.naming import chosen_output, default_output
+from reel.engine.sink import open_sink
+from reel.engine.source import open_source
+
+
+def film(depth: int, *, width: int = 21, height: int = 13, **facts) -> Format:
+    return Format(width, height, Fraction(24), Fraction(1, 24), depth=depth, **facts)
+
+
+def noise(depth: int, seed: int = 0) -> np.ndarray:
+    """Pixels [1, 3, 13, 21] that so many bits can hold."""
+    top = 2**depth - 1
+    codes = np.random.default_rng(seed).integers(0, top + 1, (1, 3, 13, 21))
+    return (codes / top).astype(np.float32)
+
+
+def write(path: Path | str, depth: int, count: int = 1, encoding: Encoding | None = None, **facts) -> None:
+    with open_sink(path, film(depth, **facts), encoding=encoding) as sink:
+        for number in range(count):
+            sink.write(Frame(noise(depth, number), Fraction(number, 24), Fraction(1, 24), number))
+
+
+def read(path: Path | str) -> tuple[Format, list[np.ndarray]]:
+    with open_source(path) as source:
+        return source.format, [frame.pixels for frame in source.frames()]
+
+
+def coded(path: Path) -> str:
+    with av.open(str(path)) as container:
+        return next(container.decode(video=0)).format.name
+
+
+@pytest.mark.parametrize(
+    ("suffix", "depth", "pix_fmt", "found"),
+    [
+        (".png", 8, None, "rgb24"),
+        (".png", 16, None, "rgb48be"),
+        (".png", 8, "rgb48be", "rgb48be"),
+        (".tif", 8, None, "rgb24"),
+        (".tif", 16, None, "rgb48le"),
+        (".tiff", 10, None, "rgb48le"),
+        (".dpx", 8, None, "gbrp10be"),
+        (".dpx", 10, None, "gbrp10be"),
+        (".dpx", 16, None, "rgb48be"),
+        (".dpx", 12, "gbrp12be", "gbrp12be"),
+    ],
+)
+def test_a_sequence_comes_back_as_deep_as_it_was(tmp_path, suffix, depth, pix_fmt, found) -> None:
+    pattern = tmp_path / "seq" / f"%04d{suffix}"
+    write(pattern, depth, 3, Encoding(pix_fmt=pix_fmt))
+    assert coded(tmp_path / "seq" / f"0002{suffix}").replace("le", "be") == found.replace("le", "be")
+    facts, frames = read(pattern)
+    assert (len(frames), facts.sampling) == (3, "rgb")
+    assert facts.depth >= depth
+    for number, pixels in enumerate(frames):
+        np.testing.assert_allclose(
+            pixels, noise(depth, number), atol=0.51 / 1023 if suffix == ".dpx" else 1e-5
+        )
+
+
+def test_sixteen_bits_pass_through_a_folder_of_tiff_and_a_lossless_film_untouched(tmp_path) -> None:
+    write(tmp_path / "seq" / "%04d.tif", 16, 2)
+    summary = restore(
+        tmp_path / "seq",
+        tmp_path / "film.mkv",
+        order=(),
+        settings=Settings(encoding=Encoding(codec="ffv1")),
+    )
+    restore(summary.output, tmp_path / "back" / "%04d.tif", order=())
+    for number in (1, 2):
+        _, (before,) = read(tmp_path / "seq" / f"{number:04}.tif")
+        _, (after,) = read(tmp_path / "back" / f"{number:04}.tif")
+        np.testing.assert_array_equal(before, after)
+
+
+def test_pictures_make_a_film_that_everybody_can_play(tmp_path) -> None:
+    with open_sink(tmp_path / "seq" / "%04d.png", film(8, width=22, height=14)) as sink:
+        sink.write(Frame(np.full((1, 3, 14, 22), 0.5, np.float32), Fraction(0), Fraction(1, 24)))
+    with av.open(str(restore(tmp_path / "seq", tmp_path / "a.mp4", order=()).output)) as container:
+        picture = next(container.decode(video=0))
+        assert (picture.format.name, picture.color_range) == ("yuv420p", 1)
+
+
+def test_scans_stay_of_their_kind_and_other_pictures_become_png(tmp_path) -> None:
+    for suffix, expected in ((".dpx", ".dpx"), (".tif", ".tif"), (".jpg", ".png"), (".bmp", ".png")):
+        folder = tmp_path / suffix[1:]
+        folder.mkdir()
+        (folder / f"0001{suffix}").touch()
+        assert default_output(folder).name == f"%06d{expected}"
+        assert default_output(folder / f"%04d{suffix}").name == f"%06d{expected}"
+        assert chosen_output(folder, f"{tmp_path}/out/").name == f"%06d{expected}"
+    assert chosen_output(tmp_path / "film.mp4", f"{tmp_path}/out/").name == "%06d.png"
+
+
+def test_pixels_of_pictures_keep_their_shape(tmp_path) -> None:
+    for suffix in (".png", ".tif", ".dpx", ".jpg"):
+        path = tmp_path / f"a{suffix}"
+        write(path, 8, pixel_aspect=Fraction(4, 3), still=True)
+        assert read(path)[0].pixel_aspect == Fraction(4, 3)
+
+
+@pytest.mark.parametrize(
+    ("codec", "name", "suffix"),
+    [
+        ("png", "rgba", ".png"),
+        ("png", "rgba64be", ".png"),
+        ("png", "ya8", ".png"),
+        ("tiff", "rgba", ".tif"),
+        ("libwebp", "bgra", ".webp"),
+        ("ffv1", "yuva420p", ".mkv"),
+        ("ffv1", "yuva444p10le", ".mkv"),
+        ("ffv1", "gbrap12le", ".mkv"),
+        ("prores_ks", "yuva444p10le", ".mov"),
+    ],
+)
+def test_what_is_transparent_shows_black_and_that_is_said(tmp_path, caplog, codec, name, suffix) -> None:
+    rgba = np.full((32, 32, 4), 200, np.uint8)
+    rgba[:, :, 3] = 255
+    rgba[:16, :, 3] = 0
+    rgba[16:24, :, 3] = 128
+    path = tmp_path / f"a{suffix}"
+    given = av.VideoFrame.from_ndarray(rgba, format="rgba").reformat(format=name)
+    if suffix in (".mkv", ".mov"):
+        with av.open(str(path), "w") as container:
+            stream = container.add_stream(codec, rate=25)
+            stream.width, stream.height, stream.pix_fmt = 32, 32, name
+            container.mux([*stream.encode(given), *stream.encode(None)])
+    else:
+        context = av.CodecContext.create(codec, "w")
+        context.width, context.height, context.pix_fmt = 32, 32, name
+        context.time_base = Fraction(1, 25)
+        context.options = {"lossless": "1"} if codec == "libwebp" else {}
+        path.write_bytes(b"".join(map(bytes, [*context.encode(given), *context.encode(None)])))
+    with caplog.at_level(logging.WARNING):
+        _, (pixels,) = read(path)
+    levels = pixels[0, :, [4, 20, 29], 16] * 255
+    np.testing.assert_allclose(levels[0], 0, atol=3)
+    np.testing.assert_allclose(levels[1], 200 * 128 / 255, atol=3)
+    np.testing.assert_allclose(levels[2], 200, atol=3)
+    assert sum("is laid over black" in message for message in caplog.messages) == 1
+
+
+def test_an_opaque_picture_of_a_kind_that_could_be_transparent_is_nothing_to_speak_of(
+    tmp_path, caplog
+) -> None:
+    write(tmp_path / "a.webp", 8, still=True)
+    with caplog.at_level(logging.WARNING):
+        _, (pixels,) = read(tmp_path / "a.webp")
+    np.testing.assert_array_equal(pixels, noise(8))
+    assert not caplog.messages
+
+
+def test_a_logarithmic_scan_is_named(tmp_path, caplog) -> None:
+    write(tmp_path / "seq" / "%04d.dpx", 10)
+    path = tmp_path / "seq" / "0001.dpx"
+    data = bytearray(path.read_bytes())
+    for transfer, words in ((1, "logarithmic"), (2, "linear"), (6, "")):
+        data[801] = transfer
+        path.write_bytes(data)
+        caplog.clear()
+        with caplog.at_level(logging.WARNING):
+            read(path)
+        assert (words in caplog.text) if words else not caplog.messages
