@@ -15,20 +15,28 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from .. import models
 from ..errors import WeightsError
-from ..models.spec import WeightFolder, WeightSource
+from ..models.spec import ShippedWeights, WeightFolder, WeightSource
 from .hashes import RECORD, git_blob, record_hash, recorded_hash
 from .transfer import CutOffError, Partial, Progress, transfer
 from .weights import file_sha256
 
 _log = logging.getLogger(__name__)
 
+SHIPPED = Path(models.__file__).parent
+"""Where the weights are that come with reel."""
+
 _PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0)  # seconds before each further try
 _OTHER_WAYS = "give a file you have with --weights FILE, or use --rehearsal to go on without"
 
 
-def fetch(source: WeightSource | WeightFolder, folder: Path, *, progress: Progress | None = None) -> Path:
+def fetch(
+    source: WeightSource | WeightFolder | ShippedWeights, folder: Path, *, progress: Progress | None = None
+) -> Path:
     """Return a published weight file, or a folder of them, downloading what of it is not here yet.
+
+    What reel ships is where it was installed.
 
     A download cut off is resumed where it stopped, in this call a few times and by the next one. The
     file is checked by size and sha256; where the publisher states no hash, the one of the first
@@ -46,8 +54,15 @@ def fetch(source: WeightSource | WeightFolder, folder: Path, *, progress: Progre
         The path of the complete, checked file or folder.
 
     Raises:
-        WeightsError: No connection, no such file on the server, no room, or not the file it was.
+        WeightsError: No connection, no such file on the server, no room, or not the file it was; or one
+            that should have come with reel is missing.
     """
+    if isinstance(source, ShippedWeights):
+        if not (SHIPPED / source.filename).is_file():
+            raise WeightsError(
+                f"{source.filename} is missing where reel is installed.", "Install reel again."
+            )
+        return SHIPPED / source.filename
     target = folder / source.filename
     if isinstance(source, WeightFolder):
         for file in source.files:

@@ -34,6 +34,9 @@ _GAINS: dict[Kind, tuple[tuple[str, float], ...]] = {
         (r"initScaleNets_filter[12]\.2\.weight$", 0.15),  # kernels near the mean of their taps
         (r"initScaleNets_filter", 1.2),
         (r"depthNet\.4\.weight$", 0.3),  # logarithm of depth
+        (r"^flow\.flow\d\.weight$", 0.3),  # dain-s: motion of about a pixel, at each level
+        (r"^(meet\.head|rectifier\.leave)\.weight$", 0.05),
+        (r"^rectifier\.block\d\.conv2\.weight$", 0.15),
         (r"", RELU),
     ),
     Kind.UPSCALE: (
@@ -41,6 +44,7 @@ _GAINS: dict[Kind, tuple[tuple[str, float], ...]] = {
         (r"conv_offset_mask\.weight$", 0.5),  # offsets of about half a pixel
         (r"tAtt_\d\.weight$", 0.3),  # the sum over channels stays where the sigmoid is steep
         (r"conv_last\.weight$", 0.05),  # a small correction of the enlarged frame
+        (r"^base\.weight$", 0.5),
         (r"", RELU),
     ),
     Kind.COLOURISE: (

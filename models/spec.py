@@ -51,6 +51,7 @@ class Graph:
         memory: Bytes for each pixel of the frame that a run takes at its peak: inputs, outputs, and all
             between.
         tiling: None where a pixel of the output may depend on any of the input.
+        part: Pixels above which a run in parts is hardly slower, and is preferred for the memory it saves.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Graph:
     outputs: tuple[Tensor, ...]
     memory: int
     tiling: Tiling | None = None
+    part: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,13 @@ class WeightFolder:
 
 
 @dataclass(frozen=True, slots=True)
+class ShippedWeights:
+    """Weights that come with reel: an ``.npz`` of float16 arrays beside this file."""
+
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tolerance:
     """How far a graph may be from Paddle's own output, and how far it was when measured.
 
@@ -117,7 +126,8 @@ class Network:
         scale: Output size over input size.
         held: Bytes for each pixel of the frame that are kept from one run of a graph to the next.
         spare: Bytes for each pixel that are kept as well where there is room, to save work.
-        weights: Published files to download; the first that can be had is used.
+        weights: Published files to download, of which the first that can be had is used, or what reel
+            ships.
         weights_key: Entry of the weight file that holds the parameters, if it nests them.
         check_sizes: (height, width) of the inputs on which every export is compared with Paddle.
         tolerance: Float32 graph against Paddle.
@@ -134,7 +144,7 @@ class Network:
     window: int
     scale: int
     held: int
-    weights: tuple[WeightSource | WeightFolder, ...]
+    weights: tuple[WeightSource | WeightFolder | ShippedWeights, ...]
     weights_key: str | None
     check_sizes: tuple[tuple[int, int], ...]
     tolerance: Tolerance

@@ -1,0 +1,244 @@
+"""A small interpolator of reel's own: DAIN's flow pyramid, backward warp and rectifier, narrow.
+
+As in PaddleGAN's DAIN (``dain.py``) flows both ways are estimated once for a pair of frames, from coarse to
+fine by a cost volume, and a frame at any time is read out of both frames and rectified. Unlike there, the
+flows are first brought to the time between (Super SloMo's approximation, corrected by a few layers), and how
+far each frame is to be trusted is estimated. ``training/starter_dain.py`` is the same in PyTorch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from ..recipe import Traced
+from .examples import moving_pictures
+from .pwc import base_grid, leaky
+
+CHANNELS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 64}
+LEVELS = (2, 3, 4, 5)  # that the flow is estimated at
+REACH = 3  # displacements of -3..3 in both directions, 49 in all
+DISPLACEMENTS = (2 * REACH + 1) ** 2
+FLOW_WIDTHS, MEET_WIDTHS = (64, 48, 32), (64, 64, 48)
+FINE, COARSE = 16, 32
+SHIFT_UNIT = 16.0  # pixels, as the rectifier is told of motion
+
+
+def sample(image, flow):
+    """Return ``image`` [N, C, H, W] read at each pixel's place plus ``flow`` [N, 2, H, W] in pixels.
+
+    Bilinear; beyond the edges the outermost pixels go on.
+    """
+    size = paddle.shape(image)
+    height, width = size[2], size[3]
+    extent = paddle.stack([width - 1, height - 1]).cast("float32").reshape([1, 2, 1, 1])
+    grid = (2.0 * (base_grid(height, width) + flow) / extent - 1.0).transpose([0, 2, 3, 1])
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
+
+
+def enlarged(x, factor):
+    return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
+
+
+def correlation(first, second):
+    """Return the mean product of two maps at 49 displacements: [N, 49, H, W], y outermost."""
+    padded = F.pad(second, [REACH] * 4)
+    # Counted from the far end, the slices need no shape arithmetic.
+    slices = [slice(i, i - 2 * REACH if i < 2 * REACH else None) for i in range(2 * REACH + 1)]
+    return paddle.concat(
+        [(first * padded[:, :, dy, dx]).mean(axis=1, keepdim=True) for dy in slices for dx in slices],
+        axis=1,
+    )
+
+
+class Features(nn.Layer):
+    """Features of frames at levels 2 to 5: [N, 3, H, W] -> four maps, H/4 down to H/32."""
+
+    def __init__(self):
+        super().__init__()
+        channels = 3
+        for level, width in CHANNELS.items():
+            self.add_sublayer(f"conv{level}a", nn.Conv2D(channels, width, 3, 2, 1))
+            self.add_sublayer(f"conv{level}b", nn.Conv2D(width, width, 3, 1, 1))
+            channels = width
+
+    def forward(self, x):
+        maps, x = [], 4.0 * x - 2.0
+        for level in CHANNELS:
+            x = leaky(self._sub_layers[f"conv{level}a"](x))
+            x = leaky(self._sub_layers[f"conv{level}b"](x))
+            maps.append(x)
+        return maps[LEVELS[0] - 1 :]
+
+
+class Flow(nn.Layer):
+    """Features of frames a and b, four maps each -> flow a to b and b to a, [1, 2, H/4, W/4] each.
+
+    In pixels of that level.
+    """
+
+    def __init__(self):
+        super().__init__()
+        for level in reversed(LEVELS):
+            channels = DISPLACEMENTS + CHANNELS[level] + 2
+            for index, width in enumerate(FLOW_WIDTHS):
+                self.add_sublayer(f"conv{level}_{index}", nn.Conv2D(channels, width, 3, 1, 1))
+                channels = width
+            self.add_sublayer(f"flow{level}", nn.Conv2D(channels, 2, 3, 1, 1))
+
+    def forward(self, a, b):
+        flow = None
+        for level in reversed(LEVELS):
+            ours, theirs = a[level - LEVELS[0]], b[level - LEVELS[0]]
+            mine, other = paddle.concat([ours, theirs], axis=0), paddle.concat([theirs, ours], axis=0)
+            if flow is None:  # also, one row or column alone could not be sampled between its corners
+                flow = paddle.zeros_like(mine[:, 0:2])
+            else:
+                flow = 2.0 * enlarged(flow, 2)
+                other = sample(other, flow)
+            x = paddle.concat([leaky(correlation(mine, other)), mine, flow], axis=1)
+            for index in range(len(FLOW_WIDTHS)):
+                x = leaky(self._sub_layers[f"conv{level}_{index}"](x))
+            flow = flow + self._sub_layers[f"flow{level}"](x)
+        return flow[0:1], flow[1:2]
+
+
+class Warp(nn.Layer):
+    """Frames a and b, level 2 of each, their flows and a time [1] -> all that is known of that time.
+
+    [1, 14, H, W]: the frame as it seems to be, either frame as it moved, where each pixel is in either (in
+    units of 16 pixels), and how far the first one is to be trusted.
+    """
+
+    def __init__(self):
+        super().__init__()
+        channels = 2 * CHANNELS[2] + 5
+        for index, width in enumerate(MEET_WIDTHS):
+            self.add_sublayer(f"conv{index}", nn.Conv2D(channels, width, 3, 1, 1))
+            channels = width
+        self.head = nn.Conv2D(channels, 5, 3, 1, 1)
+
+    def forward(self, a, b, a_level2, b_level2, flow_ab, flow_ba, t):
+        t = t.reshape([1, 1, 1, 1])
+        to_a = t * (t * flow_ba - (1.0 - t) * flow_ab)
+        to_b = (1.0 - t) * ((1.0 - t) * flow_ab - t * flow_ba)
+        seen = [
+            sample(a_level2, to_a),
+            sample(b_level2, to_b),
+            to_a,
+            to_b,
+            paddle.ones_like(to_a[:, 0:1]) * t,
+        ]
+        x = paddle.concat(seen, axis=1)
+        for index in range(len(MEET_WIDTHS)):
+            x = leaky(self._sub_layers[f"conv{index}"](x))
+        x = self.head(x)
+        to_a, to_b = 4.0 * enlarged(to_a + x[:, 0:2], 4), 4.0 * enlarged(to_b + x[:, 2:4], 4)
+        moved_a, moved_b = sample(a, to_a), sample(b, to_b)
+        # Without any sign to the contrary, the nearer frame counts for more.
+        share = F.sigmoid(enlarged(x[:, 4:5], 4) + paddle.log((1.0 - t) / t))
+        blend = share * moved_a + (1.0 - share) * moved_b
+        return paddle.concat([blend, moved_a, moved_b, to_a / SHIFT_UNIT, to_b / SHIFT_UNIT, share], axis=1)
+
+
+class ResidualBlock(nn.Layer):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = nn.Conv2D(channels, channels, 3, 1, 1)
+        self.conv2 = nn.Conv2D(channels, channels, 3, 1, 1)
+
+    def forward(self, x):
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+class Rectify(nn.Layer):
+    """What is known of a time, [1, 14, H, W] as Warp gives it -> the frame at that time [1, 3, H, W]."""
+
+    def __init__(self):
+        super().__init__()
+        self.enter = nn.Conv2D(14, FINE, 3, 1, 1)
+        self.down = nn.Conv2D(FINE, COARSE, 4, 2, 1)
+        self.block1 = ResidualBlock(COARSE)
+        self.block2 = ResidualBlock(COARSE)
+        self.block3 = ResidualBlock(COARSE)
+        self.up = nn.Conv2D(COARSE, 4 * FINE, 3, 1, 1)
+        self.fine = nn.Conv2D(FINE, FINE, 3, 1, 1)
+        self.leave = nn.Conv2D(FINE, 4, 3, 1, 1)
+
+    def forward(self, moved):
+        fine = leaky(self.enter(moved))
+        coarse = self.block3(self.block2(self.block1(leaky(self.down(fine)))))
+        fine = leaky(fine + F.pixel_shuffle(self.up(coarse), 2))
+        out = self.leave(leaky(self.fine(fine)))
+        moved_a, moved_b, share = moved[:, 3:6], moved[:, 6:9], moved[:, 13:14]
+        share = F.sigmoid(paddle.log((share + 1e-4) / (1.0001 - share)) + out[:, 3:4])
+        return share * moved_a + (1.0 - share) * moved_b + out[:, 0:3]
+
+
+class SmallDain(nn.Layer):
+    """The whole network.
+
+    ``forward(a, b, t)``: two frames [1, 3, H, W] in [0, 1] and a time [1] -> [1, 3, H, W], not clipped; H
+    and W multiples of 32.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.features = Features()
+        self.flow = Flow()
+        self.warp = Warp()
+        self.rectify = Rectify()
+
+    def forward(self, a, b, t):
+        seen_a, seen_b = self.features(a), self.features(b)
+        flow_ab, flow_ba = self.flow(seen_a, seen_b)
+        return self.rectify(self.warp(a, b, seen_a[0], seen_b[0], flow_ab, flow_ba, t))
+
+    def named_weights(self):
+        """Return every parameter under the name that it has in a weight file."""
+        parts = {"features": self.features, "flow": self.flow, "meet": self.warp, "rectifier": self.rectify}
+        return {f"{part}.{name}": p for part, layer in parts.items() for name, p in layer.named_parameters()}
+
+
+class SmallDainRecipe:
+    """How reel exports its small interpolator (see ``export.recipe.Recipe``)."""
+
+    def __init__(self):
+        self.net = SmallDain()
+        self.net.eval()
+
+    def layout(self):
+        return {name: tuple(parameter.shape) for name, parameter in self.net.named_weights().items()}
+
+    def load(self, weights):
+        for name, parameter in self.net.named_weights().items():
+            parameter.set_value(weights[name])
+
+    def example(self, height, width):
+        a, b = moving_pictures(2, height, width)
+        return {"a": a, "b": b, "t": np.array([0.3], np.float32)}
+
+    def paddle_output(self, example):
+        with paddle.no_grad():
+            return self.net(*(paddle.to_tensor(example[name]) for name in ("a", "b", "t"))).numpy()
+
+    def traced(self):
+        a, b = (tuple(f"{side}_level{level}" for level in LEVELS) for side in "ab")
+        warp = ("a", "b", a[0], b[0], "flow_ab", "flow_ba", "t")
+        return {
+            "features": Traced(self.net.features, ("frame",)),
+            "flow": Traced(self.net.flow, (a, b)),
+            "warp": Traced(self.net.warp, warp),
+            "rectify": Traced(self.net.rectify, ("moved",)),
+        }
+
+    def compose(self, run, example):
+        inputs = {}
+        for side in "ab":
+            maps = run("features", frame=example[side])
+            inputs |= {f"{side}_level{level}": maps[i] for i, level in enumerate(LEVELS)}
+        flow_ab, flow_ba = run("flow", **inputs)
+        (moved,) = run("warp", **example, **inputs, flow_ab=flow_ab, flow_ba=flow_ba)
+        return run("rectify", moved=moved)[0]

@@ -1,0 +1,159 @@
+"""Train edvr-s, or edvr-s-film.
+
+    python training/edvr_s.py --folder DIR            # four times the size
+    python training/edvr_s.py --film --folder DIR     # the same of worn film
+
+goes on from the checkpoint in DIR where there is one. At the end DIR has the weights, float16, the curve,
+and what the network makes of a small example, which the Paddle network is compared with.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from course import Plan, train
+from degrade import shrunk, worn
+from figures import decibels, luma, to_eight_bits, unsteadiness
+from material import KEPT_CLIPS, SHARP_CLIPS, frames, photos, scikit_pictures, shots, with_smaller
+from motion import camera_sequence, clip_sequence, turned
+from PIL import Image
+from starter_edvr import WINDOW, StarterEdvr
+
+PATCH, BATCH = 32, 8
+LEGS = (4_000, 12_000, 30_000)
+SHAKE = 0.6  # gate weave of worn film, pixels of the large frame
+
+material: dict[str, list] = {}
+
+
+def prepare() -> None:
+    """Load what the batches are made of."""
+    torch.set_num_threads(1)
+    material["pictures"] = with_smaller(photos(kept=False) + scikit_pictures())
+    material["clips"] = shots(SHARP_CLIPS)
+
+
+def sequence(rng, *, weave=0.0):
+    size = 4 * PATCH
+    if rng.random() < 0.2:
+        return turned(clip_sequence(rng, material["clips"], WINDOW, size), rng)
+    made = camera_sequence(rng, material["pictures"], WINDOW, size, weave=weave)
+    if rng.random() < 0.1:
+        made = made[..., rng.permutation(3)]
+    return turned(made, rng)
+
+
+def clean_batch(rng):
+    """Return windows [N, 5, h, w, 3] and their middle frames [N, 4h, 4w, 3]."""
+    large = [sequence(rng) for _ in range(BATCH)]
+    return np.stack([shrunk(s) for s in large]), np.stack([s[WINDOW // 2] for s in large])
+
+
+def film_batch(rng):
+    """Return the same, of worn film, two of five without colour."""
+    large = []
+    for _ in range(BATCH):
+        made = sequence(rng, weave=SHAKE * rng.random())
+        if rng.random() < 0.4:
+            made = np.repeat(np.rint(luma(made)).astype(np.uint8)[..., None], 3, axis=3)
+        large.append(made)
+    return np.stack([worn(s, rng) for s in large]), np.stack([s[WINDOW // 2] for s in large])
+
+
+def loss(net, batch):
+    window, wanted = batch
+    got = net(window)
+    return torch.sqrt((got - wanted) ** 2 + 1e-6).mean()
+
+
+def enlarged(net, small):
+    """Return the inner frames of uint8 frames [N, h, w, 3] as a network has them, [N - 4, 4h, 4w, 3]."""
+    x = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
+    out = []
+    with torch.no_grad():
+        for index in range(len(x) - WINDOW + 1):
+            y = net(x[None, index : index + WINDOW])[0]
+            out.append(to_eight_bits(y.permute(1, 2, 0).numpy()))
+    return np.stack(out)
+
+
+def kept_sequences():
+    """Return the sequences to measure on, by name: large frames [N, H, W, 3], H and W multiples of 32."""
+    found = {}
+    for name, clip in KEPT_CLIPS.items():
+        whole = np.stack(frames(clip)[: WINDOW + 3])
+        height, width = (min(v // 32 * 32, 384) for v in whole.shape[1:3])
+        y, x = (whole.shape[1] - height) // 2, (whole.shape[2] - width) // 2
+        found[name] = whole[:, y : y + height, x : x + width]
+    rng = np.random.default_rng(7)
+    stills = photos(kept=True)
+    for index, still in enumerate(stills):
+        smaller = with_smaller([still], scales=(0.6,))
+        found[f"still{index}"] = camera_sequence(rng, smaller, WINDOW + 1, 256, fastest=6, layers=0.0)
+    return found
+
+
+def measure(film):
+    """Return a function that measures a network; decibels above bicubic, of RGB and of luma."""
+    rng = np.random.default_rng(3)
+    cases = {}
+    for name, large in kept_sequences().items():
+        small = worn(large, rng) if film else shrunk(large)
+        inner = small[WINDOW // 2 : len(small) - WINDOW // 2]
+        size = (large.shape[2], large.shape[1])
+        cubic = np.stack(
+            [np.asarray(Image.fromarray(s).resize(size, Image.Resampling.BICUBIC)) for s in inner]
+        )
+        cases[name] = (large[WINDOW // 2 : len(large) - WINDOW // 2], small, cubic)
+
+    def gains(net):
+        found = {}
+        for name, (wanted, small, cubic) in cases.items():
+            got = enlarged(net, small)
+            found[f"{name}_rgb"] = mean_decibels(got, wanted) - mean_decibels(cubic, wanted)
+            found[f"{name}_luma"] = mean_decibels(luma(got), luma(wanted)) - mean_decibels(
+                luma(cubic), luma(wanted)
+            )
+            found[f"{name}_steadier"] = unsteadiness(cubic, wanted) / max(unsteadiness(got, wanted), 1e-6)
+        for kind in ("rgb", "luma"):
+            found[f"clips_{kind}"] = float(np.mean([found[f"{name}_{kind}"] for name in KEPT_CLIPS]))
+            found[f"stills_{kind}"] = float(np.mean([found[f"still{i}_{kind}"] for i in range(4)]))
+        return {key: round(value, 3) for key, value in found.items()}
+
+    return gains
+
+
+def mean_decibels(got, wanted):
+    return float(np.mean([decibels(g, w) for g, w in zip(got, wanted, strict=True)]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--film", action="store_true")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--until", type=int, default=LEGS[-1], help=f"step to stop after; legs end at {LEGS}")
+    parser.add_argument("--every", type=int, default=500)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    plan = Plan("edvr-s-film" if args.film else "edvr-s", seed=11, legs=LEGS, peak=6e-4, every=args.every)
+    torch.manual_seed(plan.seed)
+    net = StarterEdvr()
+    make = film_batch if args.film else clean_batch
+    train(
+        net,
+        plan,
+        args.folder,
+        prepare=prepare,
+        make=make,
+        until=args.until,
+        loss=loss,
+        measure=measure(args.film),
+    )
+
+
+if __name__ == "__main__":
+    main()

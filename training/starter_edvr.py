@@ -1,0 +1,191 @@
+"""The network of ``edvr-s`` and ``edvr-s-film`` in PyTorch, to train it.
+
+The same arithmetic and parameter names as ``export/networks/edvr_small.py``, which is what is exported.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+WINDOW = 5
+
+
+def leaky(x):
+    return F.leaky_relu(x, 0.1)
+
+
+class ResidualBlock(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
+
+    def forward(self, x):
+        return x + self.conv2(F.relu(self.conv1(x)))
+
+
+def blocks(count, channels):
+    chain = nn.Sequential()
+    for index in range(count):
+        chain.add_module(f"block{index}", ResidualBlock(channels))
+    return chain
+
+
+class DeformableConv(nn.Module):
+    """A modulated deformable convolution of 3x3 whose offsets are made of other features."""
+
+    def __init__(self, channels, groups):
+        super().__init__()
+        self.groups = groups
+        self.conv_offset_mask = nn.Conv2d(channels, groups * 27, 3, 1, 1)
+        self.dcn = nn.Conv2d(channels, channels, 3, 1, 1)  # its weights alone; see forward
+
+    def forward(self, features, about):
+        count, channels, height, width = features.shape
+        groups, taps = self.groups, 9
+        out = self.conv_offset_mask(about)
+        offset = out[:, : groups * 18].reshape(count * groups, taps, 2, height, width)
+        mask = torch.sigmoid(out[:, groups * 18 :]).reshape(count * groups, 1, taps * height, width)
+        step_y, step_x = torch.meshgrid(torch.arange(-1.0, 2), torch.arange(-1.0, 2), indexing="ij")
+        y = (
+            torch.arange(float(height)).reshape(1, 1, height, 1)
+            + step_y.reshape(1, taps, 1, 1)
+            + offset[:, :, 0]
+        )
+        x = (
+            torch.arange(float(width)).reshape(1, 1, 1, width)
+            + step_x.reshape(1, taps, 1, 1)
+            + offset[:, :, 1]
+        )
+        grid = torch.stack([x * (2 / (width - 1)) - 1, y * (2 / (height - 1)) - 1], dim=-1)
+        grid = grid.reshape(count * groups, taps * height, width, 2)
+        own = features.reshape(count * groups, channels // groups, height, width)
+        read = F.grid_sample(own, grid, mode="bilinear", padding_mode="zeros", align_corners=True) * mask
+        read = read.reshape(count, channels * taps, height, width)
+        weight = self.dcn.weight.reshape(channels, channels * taps, 1, 1)
+        return F.conv2d(read, weight, self.dcn.bias)
+
+
+class Alignment(nn.Module):
+    """EDVR's pyramid of deformable convolutions, without its last, cascaded one."""
+
+    def __init__(self, channels, groups):
+        super().__init__()
+        for level in (3, 2, 1):
+            name = f"PCD_Align_L{level}"
+            self.add_module(f"{name}_offset_conv1", nn.Conv2d(2 * channels, channels, 3, 1, 1))
+            wide = channels if level == 3 else 2 * channels
+            self.add_module(f"{name}_offset_conv2", nn.Conv2d(wide, channels, 3, 1, 1))
+            self.add_module(f"{name}_dcn", DeformableConv(channels, groups))
+            if level < 3:
+                self.add_module(f"{name}_fea_conv", nn.Conv2d(2 * channels, channels, 3, 1, 1))
+
+    def forward(self, own, reference):
+        offset = aligned = None
+        for level in (3, 2, 1):
+            part = lambda name, level=level: self.get_submodule(f"PCD_Align_L{level}_{name}")  # noqa: E731
+            mine, other = own[level - 1], reference[level - 1]
+            x = leaky(part("offset_conv1")(torch.cat([mine, other], dim=1)))
+            if level < 3:
+                x = torch.cat([x, doubled(offset) * 2], dim=1)
+            offset = leaky(part("offset_conv2")(x))
+            read = part("dcn")(mine, offset)
+            if level < 3:
+                read = part("fea_conv")(torch.cat([read, doubled(aligned)], dim=1))
+            aligned = leaky(read)
+        return aligned
+
+
+def doubled(x):
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+class Fusion(nn.Module):
+    """EDVR's temporal attention; of its spatial attention, nothing."""
+
+    def __init__(self, channels, wide):
+        super().__init__()
+        self.tAtt_1 = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.tAtt_2 = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.fea_fusion = nn.Conv2d(WINDOW * channels, wide, 1)
+
+    def forward(self, aligned):
+        reference = self.tAtt_2(aligned[WINDOW // 2])
+        count = reference.shape[0]
+        seen = self.tAtt_1(torch.cat(aligned)).split(count)
+        weighted = [
+            a * torch.sigmoid((s * reference).sum(dim=1, keepdim=True))
+            for a, s in zip(aligned, seen, strict=True)
+        ]
+        return leaky(self.fea_fusion(torch.cat(weighted, dim=1)))
+
+
+class StarterEdvr(nn.Module):
+    """[N, 5, 3, H, W] in [0, 1] -> the middle frame [N, 3, 4H, 4W], not clipped; multiples of 8."""
+
+    def __init__(self, channels=32, wide=64, front=3, back=4, groups=4):
+        super().__init__()
+        self.conv_first = nn.Conv2d(3, channels, 6, 2, 2)
+        self.feature_extractor = blocks(front, channels)
+        self.fea_L2_conv1 = nn.Conv2d(channels, channels, 3, 2, 1)
+        self.fea_L2_conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.fea_L3_conv1 = nn.Conv2d(channels, channels, 3, 2, 1)
+        self.fea_L3_conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
+        self.PCDModule = Alignment(channels, groups)
+        self.TSAModule = Fusion(channels, wide)
+        self.reconstructor = blocks(back, wide)
+        self.upconv1 = nn.Conv2d(wide, 4 * channels, 3, 1, 1)
+        self.conv_last = nn.Conv2d(channels, 48, 3, 1, 1)
+        self.base = nn.Conv2d(3, 48, 5, groups=3, bias=False)
+        begin(self)
+        self.base.weight.data = cubic_kernels().repeat(3, 1, 1, 1)
+
+    def pyramid(self, frame):
+        level1 = self.feature_extractor(leaky(self.conv_first(4 * frame - 2)))
+        level2 = leaky(self.fea_L2_conv2(leaky(self.fea_L2_conv1(level1))))
+        level3 = leaky(self.fea_L3_conv2(leaky(self.fea_L3_conv1(level2))))
+        return level1, level2, level3
+
+    def forward(self, window):
+        count = window.shape[0]
+        centre = window[:, WINDOW // 2]
+        frames = torch.cat([window[:, i] for i in range(WINDOW)])
+        levels = [level.split(count) for level in self.pyramid(frames)]
+        others = [i for i in range(WINDOW) if i != WINDOW // 2]
+        own = [torch.cat([level[i] for i in others]) for level in levels]
+        reference = [level[WINDOW // 2].repeat(len(others), 1, 1, 1) for level in levels]
+        aligned = list(self.PCDModule(own, reference).split(count))
+        aligned.insert(WINDOW // 2, levels[0][WINDOW // 2])
+        rebuilt = self.reconstructor(self.TSAModule(aligned))
+        x = leaky(F.pixel_shuffle(self.upconv1(rebuilt), 2))
+        x = self.conv_last(x) + self.base(F.pad(centre, [2, 2, 2, 2], mode="replicate"))
+        return F.pixel_shuffle(x, 4)
+
+
+# Of the first weights, against what would keep the size of signals: a block begins as almost nothing, an
+# alignment as none, the attention where its sigmoid is steep, the whole as bicubic enlargement.
+SMALLER = ((".conv2.", 0.1), ("conv_offset_mask.", 0.0), ("tAtt_", 0.3), ("conv_last.", 0.02))
+
+
+def begin(net):
+    """Set the first weights, so that signals keep their size from layer to layer."""
+    for name, parameter in net.named_parameters():
+        if parameter.ndim == 1:
+            nn.init.zeros_(parameter)
+        else:
+            nn.init.kaiming_normal_(parameter, a=0.1, nonlinearity="leaky_relu")
+            parameter.data *= next((part for key, part in SMALLER if key in name), 1.0)
+
+
+def cubic_kernels():
+    """Return the 16 filters [16, 1, 5, 5] that enlarge four times by Keys' cubic (a = -0.5)."""
+    rows = []
+    for phase in range(4):
+        place = (phase + 0.5) / 4 - 0.5
+        distance = (torch.arange(-2.0, 3) - place).abs()
+        near = 1.5 * distance**3 - 2.5 * distance**2 + 1
+        far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2
+        rows.append(torch.where(distance <= 1, near, torch.where(distance < 2, far, 0 * distance)))
+    return torch.stack([torch.outer(v, h) for v in rows for h in rows])[:, None]
