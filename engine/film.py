@@ -19,9 +19,20 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError
 from .colour import is_known_matrix
+from .damage import Damage
 from .fields import Field, made_progressive, resolved_field
 from .frame import Format, Frame, Pixels
-from .packets import WHAT_TO_GIVE, Key, check_within, is_cover, main_video, open_container, origin_of, scan
+from .packets import (
+    WHAT_TO_GIVE,
+    Key,
+    check_within,
+    demuxed,
+    is_cover,
+    main_video,
+    open_container,
+    origin_of,
+    scan,
+)
 from .pictures import CHROMA_BETWEEN, Reader, aspect_of, colour_of, depth_of, has_alpha, sampling_of, turn_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
 
@@ -63,6 +74,8 @@ class Film:
         self._start = start
         self._end = end
         self._warned: set[str] = set()
+        self._damage = Damage(path)
+        self._lost = 0  # pictures that damaged packets would have been
         self._container: InputContainer | None = None
         self._pictures: Iterator[_Timed] = iter(())
         self._index = 0
@@ -84,6 +97,8 @@ class Film:
 
     def __enter__(self) -> Self:
         self._scan = scan(self.path, self._tracks)
+        if self._scan.remark:
+            self._warn("end", "%s", self._scan.remark)
         try:
             self._begin()
         except BaseException:
@@ -94,6 +109,7 @@ class Film:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._damage.tell()
         self._close()
 
     def samples(self, count: int) -> Iterator[Pixels]:
@@ -222,7 +238,7 @@ class Film:
                 "Cut it there with --start and --end and restore the parts one by one.",
             )
         if picture.is_corrupt:
-            self._warn("corrupt", "Some frames of %s are damaged.", self.path)
+            self._damage.note("is a damaged frame, which is shown as it is", time - self._origin)
         index, self._index = self._index, self._index + 1
         return Frame(self._pixels(picture), time - self._origin, duration, index)
 
@@ -247,7 +263,7 @@ class Film:
         assert self._container is not None
         try:
             self._container.seek(key.decoded, stream=self._stream)
-            packets = self._container.demux(self._stream)
+            packets = demuxed(self._container, self._stream)
             for packet in packets:
                 if packet.is_keyframe and packet.pts is not None and packet.pts >= key.shown:
                     return chain([packet], packets) if packet.pts == key.shown else None
@@ -269,40 +285,36 @@ class Film:
         timing, stamps = self._scan.timing, self._scan.stamps
         step = timing.step or timing.tick
         last: Fraction | None = None
-        for place, picture in enumerate(self._decoded(packets)):
+        for number, picture in enumerate(self._decoded(packets)):
             stamp = picture.pts
             if self._scan.in_order:
+                place = number + self._lost
                 stamp = stamps[place] if place < len(stamps) else None
             if stamp is not None:
                 time = timing.time_of(stamp)
             else:
                 time = timing.first if last is None else last + step
             if last is not None and time <= last:
-                _log.warning(
-                    "A frame of %s at %.3f seconds is shown at no time of its own; it is left out.",
-                    self.path,
-                    float(time),
-                )
+                what = "is a frame without a time of its own, which is left out"
+                self._damage.note(what, time - self._origin)
                 continue
             last = time
             yield time, picture
 
     def _decoded(self, packets: Iterator[Packet[VideoStream]] | None) -> Iterator[VideoFrame]:
         assert self._container is not None
-        packets = packets or self._container.demux(self._stream)
-        ended = False
-        while not ended:
+        stamp: int | None = None
+        self._lost = 0
+        for packet in packets or demuxed(self._container, self._stream):
+            stamp = packet.pts if packet.pts is not None else packet.dts
             try:
-                packet = next(packets, None)  # the last one is empty and empties the decoder
-                ended = packet is None
-                if packet is not None:
-                    yield from packet.decode()
+                yield from packet.decode()  # the last one is empty and empties the decoder
             except EndOfFile:
                 return
             except FFmpegError as error:
-                self._warn(
-                    "damaged", "Some packets of %s are damaged and left out (%s).", self.path, error.strerror
-                )
+                self._lost += 1
+                time = None if stamp is None else self._scan.timing.time_of(stamp) - self._origin
+                self._damage.note("is a damaged packet, which is left out", time, error.strerror or "")
 
     def _reopen(self) -> None:
         self._close()

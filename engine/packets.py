@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import av
 from av.container.input import InputContainer
@@ -18,6 +19,7 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from ..errors import InputError
+from .cut_off import cut_off
 from .timing import Timing, timing_from_stamps
 from .track_choice import Track, film_wanted
 
@@ -26,6 +28,7 @@ _log = logging.getLogger(__name__)
 WHAT_TO_GIVE = "Give a film, a photo, a folder of pictures or a pattern such as frames/%06d.png."
 MOST_STREAMS = 200  # films with every language have fifty
 MOST_PIXELS = 2**27  # of a picture: four times 8K. More is a mistake, or meant to take all memory
+_GIVE_UP = 20  # failures to read with nothing read between them
 _TEXT_FORMATS = frozenset({"tty", "bin", "xbin", "adf", "idf"})  # libav draws any text file as a film
 
 
@@ -48,6 +51,7 @@ class Scan:
         in_order: Whether the film has an order and no times of its own, so that the n-th picture
             decoded is shown at the n-th time stamp.
         stream: The number of the film in its file.
+        remark: What is to be said of its end, if it is cut off.
     """
 
     timing: Timing
@@ -55,6 +59,7 @@ class Scan:
     keys: tuple[Key, ...]
     in_order: bool = False
     stream: int = 0
+    remark: str | None = None
 
 
 def open_container(path: Path) -> InputContainer:
@@ -148,6 +153,27 @@ def origin_of(container: InputContainer, first: Fraction) -> Fraction:
     return max(Fraction(0), min([first, *starts]))
 
 
+def demuxed(container: InputContainer, *streams: Stream) -> Iterator[Packet[Any]]:
+    """Give the packets of streams from where a file is read on, past places that cannot be read.
+
+    As PyAV does, it gives an empty packet for each stream at the end.
+    """
+    failures = 0
+    while failures < _GIVE_UP:
+        try:
+            for packet in container.demux(*streams):
+                failures = 0
+                yield packet
+            return
+        except FFmpegError as error:
+            failures += 1
+            _log.debug("%s cannot be read on (%s).", container.name, error.strerror)
+    for stream in streams:
+        empty: Packet[Any] = Packet()
+        empty.stream = stream
+        yield empty
+
+
 def check_within(path: Path, length: Fraction, start: Fraction | None, end: Fraction | None) -> None:
     """Refuse a range that goes beyond the film, with an InputError; all in seconds.
 
@@ -193,29 +219,25 @@ def _scanned(path: Path, tracks: tuple[str, ...]) -> Scan:
         shown: dict[int, int] = {}
         keys: list[Key] = []
         count = 0
-        try:
-            for packet in container.demux(stream):
-                if not packet.size or packet.is_discard or _is_hidden(packet, stream.codec_context.name):
-                    continue
-                count += 1
-                stamp = packet.dts if packet.pts is None or in_order else packet.pts
-                if stamp is None:
-                    continue
-                shown[stamp] = packet.duration or 0
-                if packet.is_keyframe:
-                    keys.append(Key(stamp, stamp if packet.dts is None else packet.dts))
-        except FFmpegError as error:
-            _log.warning("%s is damaged or cut off; its end is left out (%s).", path, error.strerror)
+        for packet in demuxed(container, stream):
+            if not packet.size or packet.is_discard or _is_hidden(packet, stream.codec_context.name):
+                continue
+            count += 1
+            stamp = packet.dts if packet.pts is None or in_order else packet.pts
+            if stamp is None:
+                continue
+            shown[stamp] = packet.duration or 0
+            if packet.is_keyframe:
+                keys.append(Key(stamp, stamp if packet.dts is None else packet.dts))
         if not count:
             raise InputError(f"{path} holds no frame.", WHAT_TO_GIVE)
         hints = [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
         if len(shown) < count // 2 or not stream.time_base:
             return replace(_counted(count, hints), stream=stream.index)
         timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)])
-        if in_order:
-            return Scan(timing, tuple(sorted(shown)), (), in_order=True, stream=stream.index)
-        keys.sort(key=lambda key: key.shown)
-        return Scan(timing, tuple(sorted(shown)), tuple(keys), stream=stream.index)
+        keys = [] if in_order else sorted(keys, key=lambda key: key.shown)
+        remark = cut_off(path, container, stream, timing)
+        return Scan(timing, tuple(sorted(shown)), tuple(keys), in_order, stream.index, remark)
 
 
 def _counted(count: int, hints: Iterable[Fraction]) -> Scan:
