@@ -310,6 +310,9 @@ def _describe(plan: Plan) -> None:
         f"{after.width}x{after.height}{rates[1]}",
         file=sys.stderr,
     )
+    if plan.borders is not None:
+        worked = plan.worked
+        print(f"black borders: the networks work on {worked.width}x{worked.height} of it", file=sys.stderr)
     if plan.job is not None:
         known = "" if plan.size is None else f" (about {shown(plan.size)}, as much again while it is joined)"
         begun = "going on with what lies in" if plan.job.is_dir() else "unfinished work is kept in"

@@ -25,7 +25,9 @@ from .frame import Colour, Format, Pixels
 
 _PQ, _HLG = 16, 18  # libav's AVColorTransferCharacteristic
 _NAMES = {_PQ: "PQ", _HLG: "HLG"}
-_BT2020 = 9
+_BT2020, _UNSPECIFIED = 9, 2
+_DOLBY_VISION = ("DOVI_METADATA", "DOVI_RPU_BUFFER")
+_WANTED = (*_DOLBY_VISION, "CONTENT_LIGHT_LEVEL", "MASTERING_DISPLAY_METADATA")
 _WHITE = 203.0  # cd/m2
 _HLG_PEAK = 1000.0
 _USUAL_PEAK = 1000.0  # of films that do not say
@@ -69,6 +71,8 @@ class ToneMap:
 
     def _bent(self, light: Pixels) -> Pixels:
         """Return light of [0, peak] brought into [0, white], cd/m2, by the curve of BT.2390."""
+        if self._peak <= _WHITE:
+            return np.minimum(light, np.float32(_WHITE))
         top = _pq_of_light(np.float32(self._peak))
         most = float(_pq_of_light(np.float32(_WHITE)) / top)
         code = np.minimum(_pq_of_light(light) / top, np.float32(1))
@@ -95,6 +99,7 @@ def tone_map_of(colour: Colour, picture: VideoFrame, path: Path, hdr: Hdr) -> To
         InputError: It is of high dynamic range, and that is to be refused.
     """
     if colour.transfer not in _NAMES:
+        _refuse_dolby_vision(colour, picture, path)
         return None
     if hdr is Hdr.REFUSE:
         raise InputError(
@@ -105,6 +110,15 @@ def tone_map_of(colour: Colour, picture: VideoFrame, path: Path, hdr: Hdr) -> To
     return ToneMap(colour, min(max(peak, _WHITE), 10000.0))
 
 
+def _refuse_dolby_vision(colour: Colour, picture: VideoFrame, path: Path) -> None:
+    """Refuse a film whose colours have no meaning without data that are kept beside the pictures."""
+    if colour.transfer == _UNSPECIFIED and any(kind in _side_data(picture) for kind in _DOLBY_VISION):
+        raise InputError(
+            f"{path} is coded for Dolby Vision alone, whose colours libav does not decode.",
+            "Convert it to HDR10 or to ordinary film first.",
+        )
+
+
 def tone_mapped(film: Format) -> Format:
     """Return what a film is once it is mapped."""
     return replace(film, colour=Colour(matrix=1, primaries=1, transfer=1), clipped=True)
@@ -112,17 +126,26 @@ def tone_mapped(film: Format) -> Format:
 
 def _stated_peak(picture: VideoFrame) -> float | None:
     """Return the brightest light that a film says it has, cd/m2."""
+    stated = _side_data(picture)
+    level, display = stated.get("CONTENT_LIGHT_LEVEL"), stated.get("MASTERING_DISPLAY_METADATA")
     try:
-        stated = cast("Mapping[str, bytes]", picture.side_data)
-        level, display = stated.get("CONTENT_LIGHT_LEVEL"), stated.get("MASTERING_DISPLAY_METADATA")
         if level is not None and (brightest := unpack_from("I", bytes(level))[0]):
             return float(brightest)
         if display is not None:  # AVMasteringDisplayMetadata: ten rationals, the last the most light
             above, below = unpack_from("2i", bytes(display), 72)
             return above / below if below else None
-    except (ValueError, TooShort):  # PyAV 18.1 does not know all side data, and then gives none
+    except TooShort:
         return None
     return None
+
+
+def _side_data(picture: VideoFrame) -> dict[str, bytes]:
+    """Return what lies beside a picture, as far as it is wanted here."""
+    try:
+        kept = cast("Mapping[str, bytes]", picture.side_data)
+        return {name: data for name in _WANTED if (data := kept.get(name)) is not None}
+    except ValueError:  # PyAV 18.1 does not know all side data, and then gives none
+        return {}
 
 
 def _light_of_pq(codes: Pixels) -> Pixels:

@@ -11,10 +11,12 @@ from PIL import Image
 from reel import ReelError, Settings, restore
 from reel.engine.encoding import Encoding
 from reel.engine.frame import Format, Frame
+from reel.engine.job.identity import differences, identity_of
 from reel.engine.resample import lanczos
 from reel.engine.size import box_from_text, resized, squared
 from reel.engine.source import open_source
 from reel.engine.stages.resize import Resize
+from reel.engine.tonemap import Hdr
 
 
 def film(width: int, height: int, aspect: Fraction = Fraction(1)) -> Format:
@@ -101,3 +103,16 @@ def test_a_film_comes_out_in_the_size_that_was_asked_for(make_film, drifting, tm
         made, expected = next(source.frames()).pixels, lanczos(next(before.frames()).pixels, 56, 100)
     assert np.abs(made - expected).mean() < 0.05  # its colour is that of half as many pixels
     assert np.abs(made.mean(axis=(2, 3)) - expected.mean(axis=(2, 3))).max() < 0.002
+
+
+def test_what_is_asked_of_pictures_is_part_of_what_a_result_depends_on(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("film")
+    given = ([tmp_path / "a.mp4"], Settings(), [])
+    before = identity_of(*given, device="cpu", memory=1)
+    for changed, clause in (
+        ({"size": "1080p"}, "--size was not given and is 1080p"),
+        ({"hdr": Hdr.TONEMAP}, "--hdr was refuse and is tonemap"),
+        ({"crop": True}, "--crop was False and is True"),
+    ):
+        now = identity_of(given[0], Settings(**changed), [], device="cpu", memory=1)
+        assert differences(before, now) == [clause]

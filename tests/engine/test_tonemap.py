@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from struct import pack
 
 import av
 import numpy as np
@@ -13,7 +14,7 @@ from reel.engine.encoding import Encoding
 from reel.engine.frame import Colour, Format, Frame
 from reel.engine.sink import open_sink
 from reel.engine.source import open_source
-from reel.engine.tonemap import Hdr, ToneMap
+from reel.engine.tonemap import Hdr, ToneMap, tone_map_of
 
 PQ, HLG = Colour(9, 9, 16), Colour(9, 9, 18)
 WHITE_PQ = 0.5806888810416109  # the code of 203 cd/m2 (ITU-R BT.2408, table 1: 58 %)
@@ -109,3 +110,41 @@ def test_a_mapped_film_is_written_and_tagged_as_bt709_of_ten_bits(hdr_film, tmp_
     with open_source(result) as source:
         expected = ToneMap(PQ, 1000.0)(pixels)
         np.testing.assert_allclose(next(source.frames()).pixels, expected, atol=0.004)
+
+
+class Picture:
+    """A stand-in for a decoded picture."""
+
+    def __init__(self, **side_data: bytes) -> None:
+        self.side_data = side_data
+
+
+def test_dolby_vision_without_a_base_that_others_can_show_is_refused() -> None:
+    coded = Picture(DOVI_METADATA=b"")
+    with pytest.raises(ReelError, match="Dolby Vision") as caught:
+        tone_map_of(Colour(), coded, Path("a.mp4"), Hdr.TONEMAP)
+    assert "HDR10" in caught.value.remedy
+    assert tone_map_of(Colour(1, 1, 1), coded, Path("a.mp4"), Hdr.REFUSE) is None
+    assert tone_map_of(Colour(), Picture(), Path("a.mp4"), Hdr.REFUSE) is None
+
+
+@pytest.mark.parametrize(
+    ("side_data", "peak"),
+    [
+        ({}, 1000),
+        ({"CONTENT_LIGHT_LEVEL": pack("2I", 600, 100)}, 600),
+        ({"CONTENT_LIGHT_LEVEL": pack("2I", 0, 0)}, 1000),
+        (
+            {"MASTERING_DISPLAY_METADATA": pack("18i", *[0] * 18) + pack("2i", 40000000, 10000) + bytes(8)},
+            4000,
+        ),
+        ({"MASTERING_DISPLAY_METADATA": bytes(88)}, 1000),
+        ({"MASTERING_DISPLAY_METADATA": b"short"}, 1000),
+        ({"CONTENT_LIGHT_LEVEL": pack("2I", 90, 10)}, 203),
+        ({"CONTENT_LIGHT_LEVEL": pack("2I", 60000, 10)}, 10000),
+    ],
+)
+def test_the_peak_is_taken_from_what_the_film_states(side_data, peak) -> None:
+    tone_map = tone_map_of(PQ, Picture(**side_data), Path("a.mp4"), Hdr.TONEMAP)
+    codes = grey(*np.linspace(0, 1, 60))
+    np.testing.assert_array_equal(tone_map(codes), ToneMap(PQ, peak)(codes))
