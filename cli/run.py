@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..errors import ReelError
 from ..models.manifest import NETWORKS
-from ..models.store import Store, default_store
+from ..models.store import default_store
+from .batch import items_of, restore_all, sources_of
 from .maps import joined, track
-from .summary import check_place, summary_json, timings_table
-from .terminal import DONE, Grammar, ProgressDisplay, exit_code
-from .times import clock, count, frame_rate, picture_size, quality, seconds, size, time_step
+from .one import restore_one
+from .summary import check_place, summary_json
+from .terminal import DONE, Grammar, exit_code
+from .times import count, frame_rate, picture_size, quality, seconds, size, time_step
 
 if TYPE_CHECKING:
     from ..engine.pipeline import Plan
@@ -31,6 +34,7 @@ examples:
   reel-run film.mp4 --order dain --fps 50            50 frames per second
   reel-run scans/ -o restored/ --rate 18             pictures in, pictures out
   reel-run photo.png --order deoldify edvr           one photo
+  reel-run a.mp4 b.mkv films/ -o restored/           several films; one that fails stops no other
   reel-run film.mp4 --work-dir /big/disk             keep unfinished work elsewhere
   reel-run --input film.mp4 --output folder --process_order DAIN DeOldify EDVR    as with PaddleGAN
 
@@ -48,15 +52,21 @@ def parser() -> Grammar:
         description="Restore a film, a folder of pictures or a photo with networks from reel-export.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="reel-run INPUT [-o OUTPUT] [options]",
+        usage="reel-run INPUT [INPUT ...] [-o OUTPUT] [options]",
     )
-    result.add_argument("source", metavar="INPUT", nargs="?", help="film, folder, frames/%%06d.png, photo")
+    result.add_argument(
+        "sources",
+        metavar="INPUT",
+        nargs="*",
+        help="film, folder of pictures, frames/%%06d.png, photo; or several, or a folder of films",
+    )
     result.add_argument("--input", dest="source_option", metavar="INPUT", help=argparse.SUPPRESS)
     result.add_argument(
         "-o",
         "--output",
         metavar="OUTPUT",
-        help="film, photo, or frames/%%06d.png or a folder for pictures (default: beside INPUT)",
+        help="film, photo, or frames/%%06d.png or a folder for pictures; the folder of several results "
+        "(default: beside INPUT)",
     )
     result.add_argument("--overwrite", "-y", action="store_true", help="replace OUTPUT if it is there")
     result.add_argument(
@@ -185,9 +195,9 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     grammar = parser()
-    options = grammar.parse_args(joined(sys.argv[1:] if arguments is None else arguments))
+    options = grammar.parse_intermixed_args(joined(sys.argv[1:] if arguments is None else arguments))
     _find_input(options)
-    if not options.source:
+    if not options.sources:
         grammar.error("name a film, a folder of pictures or a photo to restore")
     unknown = [name for name in options.order if name.lower() not in _NAMES]
     if unknown:
@@ -195,7 +205,7 @@ def main(arguments: list[str] | None = None) -> int:
     plans: list[Plan] = []
     return exit_code(
         lambda: _run(options, plans),
-        interrupted=lambda: f"Stopped. {_kept(plans) or 'Nothing was finished yet; run it again to start.'}",
+        interrupted=lambda: f"Stopped. {_kept(plans) or _again(plans)}",
         failed=lambda: _kept(plans),
     )
 
@@ -203,9 +213,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _find_input(options: argparse.Namespace) -> None:
     """Take the input from wherever it was given; ``--order a b film.mp4`` swallows it."""
     options.paddlegan = options.source_option is not None
-    options.source = options.source or options.source_option
-    if not options.source and options.order and options.order[-1].lower() not in _NAMES:
-        options.source = options.order.pop()
+    if options.paddlegan and not options.sources:
+        options.sources = [options.source_option]
+    elif not options.sources:
+        while options.order and _is_input(options.order[-1], first=not options.sources):
+            options.sources.insert(0, options.order.pop())
+
+
+def _is_input(word: str, *, first: bool) -> bool:
+    """Whether a word of ``--order`` is a film; the last one is whatever is no network, others look so."""
+    if word.lower() in _NAMES:
+        return False
+    return first or bool(Path(word).suffix) or os.sep in word or Path(word).exists()
 
 
 def _kept(plans: list[Plan]) -> str | None:
@@ -216,42 +235,41 @@ def _kept(plans: list[Plan]) -> str | None:
     return f"What is finished is kept in {job}; run the same command again to go on."
 
 
+def _again(plans: list[Plan]) -> str:
+    if len(plans) > 1:
+        return "Run the same command again to go on."
+    return "Nothing was finished yet; run it again to start."
+
+
 def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
     if options.weight:
         raise ReelError(
             "Weights are not given to reel-run.",
             "Export them once with `reel-export NETWORK --weights PATH`.",
         )
-    # Only now: --help must not wait for the video and network libraries.
-    from ..engine import pipeline
-    from ..engine.backends.cpu import CpuBackend
+    settings = _settings(options)
+    sources = sources_of(options.sources)
+    if sources is None:
+        return _run_one(options, settings, plans)
+    items = items_of(sources, options.output)
+    if options.summary is not None:
+        check_place(options.summary)
+    return restore_all(items, settings, options, plans)
+
+
+def _run_one(options: argparse.Namespace, settings: Settings, plans: list[Plan]) -> int:
     from ..engine.naming import chosen_output, default_output
 
-    settings = _settings(options)
-    source = Path(options.source)
+    source = Path(options.sources[0])
     if options.output is None:
         output = default_output(source)
     else:
         output = chosen_output(source, options.output, film_in_folder=options.paddlegan)
-    plan = pipeline.plan(source, output, settings, Store(options.store))
-    _describe(plan)
-    if options.dry_run:
-        return DONE
-    if options.summary is not None:
+    if options.summary is not None and not options.dry_run:
         check_place(options.summary)
-    plans.append(plan)
-    with ProgressDisplay("restoring") as display:
-        summary = pipeline.run(plan, settings, CpuBackend(), progress=display)
-    made = summary.frames - summary.kept
-    speed = made / max(summary.seconds, 1e-9)
-    frames = "1 frame" if made == 1 else f"{made} frames"
-    kept = f", after {summary.kept} made before" if summary.kept else ""
-    print(f"{frames} in {clock(summary.seconds)}, {speed:.2f} fps{kept}", file=sys.stderr)
-    if options.timings:
-        print(timings_table(summary.timings), file=sys.stderr)
-    if options.summary is not None:
+    plan, summary = restore_one(source, output, settings, options, plans)
+    if summary is not None and options.summary is not None:
         options.summary.write_text(summary_json(plan, summary) + "\n")
-    print(summary.output)
     return DONE
 
 
@@ -295,34 +313,6 @@ def _settings(options: argparse.Namespace) -> Settings:
         work=options.work_dir,
         fresh=options.fresh,
     )
-
-
-def _describe(plan: Plan) -> None:
-    from ..engine.job.space import shown
-
-    before, after = plan.before, plan.after
-    chain = " -> ".join(step.network.name for step in plan.steps) or "no network"
-    rates = [
-        f", {float(film.rate):.5g} fps" if film.rate and not film.still else "" for film in (before, after)
-    ]
-    print(
-        f"{plan.input}: {before.width}x{before.height}{rates[0]} -> {chain} -> "
-        f"{after.width}x{after.height}{rates[1]}",
-        file=sys.stderr,
-    )
-    if plan.borders is not None:
-        worked = plan.worked
-        print(f"black borders: the networks work on {worked.width}x{worked.height} of it", file=sys.stderr)
-    if plan.job is not None:
-        known = "" if plan.size is None else f" (about {shown(plan.size)}, as much again while it is joined)"
-        begun = "going on with what lies in" if plan.job.is_dir() else "unfinished work is kept in"
-        print(f"{begun} {plan.job}{known}", file=sys.stderr)
-    if plan.rehearsal:
-        print(
-            f"REHEARSAL: {', '.join(plan.rehearsal)} run on random weights, so the pictures mean nothing. "
-            "Get the real ones with `reel-export`.",
-            file=sys.stderr,
-        )
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import OutputError
@@ -45,8 +45,13 @@ def timings_table(timings: Timings) -> str:
 
 def summary_json(plan: Plan, summary: Summary) -> str:
     """Return everything about a finished run as JSON; times in seconds, memory in bytes."""
+    return json.dumps(summary_facts(plan, summary), indent=2)
+
+
+def summary_facts(plan: Plan, summary: Summary) -> dict[str, Any]:
+    """Return everything about a finished run as JSON knows it; times in seconds, memory in bytes."""
     timings = summary.timings
-    facts = {
+    return {
         "reel": __version__,
         "input": str(plan.input),
         "output": str(summary.output),
@@ -73,7 +78,6 @@ def summary_json(plan: Plan, summary: Summary) -> str:
         },
         "peak_memory": _peak_memory(),
     }
-    return json.dumps(facts, indent=2)
 
 
 def _peak_memory() -> int | None:

@@ -29,7 +29,7 @@ class Grammar(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         text = message.removeprefix("argument ").rstrip(".")
-        _complain(f"{text[:1].upper()}{text[1:]}.", f"`{self.prog} --help` shows what there is.")
+        complain(f"{text[:1].upper()}{text[1:]}.", f"`{self.prog} --help` shows what there is.")
         self.exit(USAGE)
 
 
@@ -86,11 +86,11 @@ def exit_code(
         kept = failed()
         if kept:
             print(kept, file=sys.stderr)
-        _complain(*_explained(error))
+        complain(*explained(error))
         return FAILED
 
 
-def _explained(error: ReelError | OSError | MemoryError) -> tuple[str, str]:
+def explained(error: ReelError | OSError | MemoryError) -> tuple[str, str]:
     """Return a sentence on what is wrong and one on what to do."""
     if isinstance(error, ReelError):
         return error.message, error.remedy
@@ -123,7 +123,8 @@ def _stopped_by_signals() -> Generator[None]:
             signal.signal(number, handler)
 
 
-def _complain(what: str, remedy: str) -> None:
+def complain(what: str, remedy: str) -> None:
+    """Print an error: a sentence on what is wrong and one on what to do."""
     print(f"error: {what}\n       {remedy}", file=sys.stderr)
 
 
