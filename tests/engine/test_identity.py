@@ -282,3 +282,12 @@ def test_mpeg_refuses_a_rate_that_it_does_not_know(tmp_path) -> None:
     film = Format(64, 48, Fraction(18), Fraction(1, 18))
     with pytest.raises(OutputError, match="18 frames per second"), open_sink(tmp_path / "a.mpg", film):
         pass
+
+
+def test_a_film_of_rgb_is_written_as_players_take_it_in_the_same_colours(bar_film, tmp_path) -> None:
+    given = bar_film("bgr0", Colour(0, 1, 13))
+    result = passed(given, tmp_path / "a.mp4", Encoding(crf=0, preset="ultrafast"))
+    codec, pix_fmt, tags = look(result)
+    assert (codec, pix_fmt, tags) == ("h264", "yuv420p", Colour(6, 1, 13, full_range=False))
+    middle = np.s_[..., 4:20, 4:-1:8]  # of each bar; between two, there is a colour for both
+    np.testing.assert_allclose(pixels_of(given)[middle], pixels_of(result)[middle], atol=2 / 255)
