@@ -76,8 +76,9 @@ DAIN_DEPTH = Network(
             "rectify",
             (*_both("warped", 196), *_both("motion", 2), *_both("kernel", 16), _T),
             (_full("between", 3),),
-            4_200,
+            6_200,
             Tiling(10, 8),
+            part=1 << 17,
         ),
     ),
     parameters=24_031_590,  # and 66 that the authors' file holds and no layer uses

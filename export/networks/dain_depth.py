@@ -12,15 +12,12 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ..recipe import Traced
-from .dain import FLOW_UNIT, LEVELS, DainRecipe, FlowBothWays, ResidualBlock
+from .dain import FLOW_UNIT, LEVELS, DainRecipe, FlowBothWays
 from .depth_projection import project
+from .depth_rectifier import KERNEL, FourierRectify, Rectifier, Rectify
 from .kernel_warp import as_picture, taps, warp
 from .megadepth import Deep, Depth, MegaDepth, Shallow, named_depth_weights
 from .pwc import FlowEstimator, PyramidFeatures
-
-CONTEXT = 3 + 3 * 64 + 1  # the frame, three maps of features, the logarithm of its depth
-KERNEL = 16
-RECTIFIED = 3 + 3 + 3 + 2 + 2 + 2 * KERNEL + 2 * CONTEXT
 
 
 class ContextBlock(nn.Layer):
@@ -112,36 +109,6 @@ class Kernels(nn.Layer):
         return tuple(layers[f"_filter{head}.2"](F.relu(layers[f"_filter{head}.0"](x))) for head in (1, 2))
 
 
-class Rectifier(nn.Layer):
-    """Correction of the blended frame from everything known about it, 437 channels -> [1, 3, H, W].
-
-    Its input would be the largest tensor of all and is never built: the first convolution is the sum of
-    those of its parts, each of which can go before the next one comes.
-    """
-
-    # Where each part begins and ends among the channels.
-    REST = (0, RECTIFIED - 2 * CONTEXT)
-    CONTEXT_A = (RECTIFIED - 2 * CONTEXT, RECTIFIED - CONTEXT)
-    CONTEXT_B = (RECTIFIED - CONTEXT, RECTIFIED)
-
-    def __init__(self):
-        super().__init__()
-        self.block1 = nn.Conv2D(RECTIFIED, 128, 7, 1, 3)
-        self.block2 = ResidualBlock(128)
-        self.block3 = ResidualBlock(128)
-        self.block4 = ResidualBlock(128)
-        self.block5 = nn.Conv2D(128, 3, 3, 1, 1)
-
-    def part(self, x, channels):
-        """Return what a part of the input adds to the first convolution, without its offset."""
-        return F.conv2d(x, self.block1.weight[:, channels[0] : channels[1]], padding=3)
-
-    def forward(self, parts):
-        """Return the correction from the sum of all parts."""
-        x = F.relu(parts + self.block1.bias.reshape([1, -1, 1, 1]))
-        return self.block5(self.block4(self.block3(self.block2(x))))
-
-
 class Motion(nn.Layer):
     """Log depths [1, 1, H, W] and flows [1, 2, H/4, W/4] of both frames, and a time [1] in (0, 1).
 
@@ -177,26 +144,6 @@ class Warp(nn.Layer):
         size = paddle.shape(context)
         source = paddle.concat([place[4:6], paddle.stack([size[1], size[0]]).cast("int64")])
         return as_picture(warp(context, *taps(motion, kernel, frame, tile, source)), motion)
-
-
-class Rectify(nn.Layer):
-    """Both frames' warped contexts, motion and kernels, and a time [1] in (0, 1) -> the frame at that time.
-
-    [1, 196, H, W], [1, 2, H, W] and [1, 16, H, W] for each of both -> [1, 3, H, W], not clipped.
-    """
-
-    def __init__(self, rectifier):
-        super().__init__()
-        self.rectifier = rectifier
-
-    def forward(self, warped_a, warped_b, motion_a, motion_b, kernel_a, kernel_b, t):
-        t = t.reshape([1, 1, 1, 1])
-        frame_a, frame_b = warped_a[:, 0:3], warped_b[:, 0:3]  # the context begins with the frame itself
-        parts = self.rectifier.part(warped_a, Rectifier.CONTEXT_A)
-        parts = parts + self.rectifier.part(warped_b, Rectifier.CONTEXT_B)
-        blend = frame_a * (1.0 - t) + frame_b * t
-        rest = paddle.concat([blend, frame_a, frame_b, motion_a, motion_b, kernel_a, kernel_b], axis=1)
-        return blend + self.rectifier(parts + self.rectifier.part(rest, Rectifier.REST))
 
 
 class Synthesis(nn.Layer):
@@ -299,7 +246,7 @@ class DainDepthRecipe(DainRecipe):
             "kernels": Traced(self.net.kernels, ("a", "b")),
             "motion": Traced(synthesis.motion, ("a_depth", "b_depth", "flow_ab", "flow_ba", "t")),
             "warp": Traced(synthesis.warp, ("context", "motion", "kernel", "place")),
-            "rectify": Traced(synthesis.rectify, (*both, "t")),
+            "rectify": Traced(FourierRectify(synthesis.rectify.rectifier), (*both, "t")),
         }
 
     def compose(self, run, example):

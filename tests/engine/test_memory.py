@@ -8,13 +8,14 @@ from reel.engine import memory, pipeline
 from reel.engine.backend import LoadedNetwork
 from reel.engine.chain import ahead_of
 from reel.engine.frame import Format
-from reel.engine.memory import Use, default_memory, shares
+from reel.engine.memory import KEPT, Use, default_memory, shares
 from reel.engine.settings import Settings
 from reel.models.dain_depth import DAIN_DEPTH
 from reel.models.deoldify import DEOLDIFY
 from reel.models.edvr import EDVR, EDVR_M
 
 GIB = 2**30
+DEOLDIFY_AT_32 = KEPT * Use(DEOLDIFY, 32, 32).all  # what it may take where it keeps all, of that size
 
 
 def test_a_network_alone_may_take_all_of_it():
@@ -52,14 +53,16 @@ def test_this_machine_says_what_it_has():
     assert 2**28 < default_memory() < 2**45
 
 
-@pytest.mark.parametrize("asked", [None, 5 * GIB])
-def test_a_run_gives_every_network_its_share(asked, tmp_path, monkeypatch, make_film, drifting):
+@pytest.mark.parametrize(
+    ("asked", "keep"), [(None, True), (5 * GIB, True), (DEOLDIFY_AT_32, True), (DEOLDIFY_AT_32 - 1, False)]
+)
+def test_a_run_gives_every_network_its_share(asked, keep, tmp_path, monkeypatch, make_film, drifting):
     given = []
 
     class Watched(LoadedNetwork):
-        def __init__(self, network, artifact, backend, *, memory):
-            given.append((network.name, memory))
-            super().__init__(network, artifact, backend, memory=memory)
+        def __init__(self, network, artifact, backend, *, memory, keep):
+            given.append((network.name, memory, keep))
+            super().__init__(network, artifact, backend, memory=memory, keep=keep)
 
         def __enter__(self):
             return self
@@ -88,7 +91,7 @@ def test_a_run_gives_every_network_its_share(asked, tmp_path, monkeypatch, make_
     settings = Settings(order=("deoldify",), render_factor=2, memory=asked)
     plan = pipeline.plan(film, tmp_path / "b.mp4", settings, Anything())
     pipeline.run(plan, settings, type("Device", (), {"name": "cpu"}))
-    assert given == [("deoldify", asked or 3 * GIB)]
+    assert given == [("deoldify", asked or 3 * GIB, keep)]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_dain_in_parts_equals_dain_on_the_whole_to_the_bit(loaded, limited, meas
     assert measured("dain, in parts", f"{width}x{height}", expected, found, "max 0").maximum == 0
 
 
-def test_dain_depth_in_parts_equals_dain_depth_on_the_whole_to_the_bit(loaded, limited, measured):
+def test_dain_depth_in_parts_equals_dain_depth_on_the_whole(loaded, limited, measured):
     height, width = 128, 192
     a, b = moving_pictures(2, height, width, speed=(6.5, -3.25))
     whole, network = DainDepth(loaded("dain-depth")), limited("dain-depth", height, width, 2_000)
@@ -89,7 +89,9 @@ def test_dain_depth_in_parts_equals_dain_depth_on_the_whole_to_the_bit(loaded, l
         found = parts.between(parts.pair(parts.alone(a), parts.alone(b)), 0.4)
         assert network._backend.runs["rectify"] >= 3
         assert network._backend.runs["context"] >= 6
-    assert measured("dain-depth, in parts", f"{width}x{height}", expected, found, "max 0").maximum == 0
+    # The tiles of its Fourier transforms begin elsewhere: the last digit differs.
+    row = measured("dain-depth, in parts", f"{width}x{height}", expected, found, "max 1e-6")
+    assert row.maximum <= 1e-6
 
 
 @pytest.mark.parametrize("speed", [0.5, 60.0])
@@ -143,7 +145,7 @@ def test_a_graph_needs_the_overlap_that_is_stated(name, graph, loaded):
         return np.abs(in_tiles(run, graph, inputs, parts)[0] - expected).max() / np.abs(expected).max()
 
     expected = run(**inputs)[0]
-    # A graph that samples between pixels rounds their places relative to the part.
-    exact = 2e-5 if graph.tiling.reaches else 0.0
+    # A graph that samples between pixels rounds their places relative to the part; Fourier transforms round.
+    exact = 2e-5 if graph.tiling.reaches else 1e-6 if (name, graph.name) == ("dain-depth", "rectify") else 0.0
     assert difference(graph.tiling.overlap + (8 if graph.tiling.reaches else 0)) <= exact
     assert difference(graph.tiling.overlap // 2 - graph.tiling.multiple) > exact
