@@ -66,7 +66,8 @@ def reel_alone(name: str, height: int, width: int, store: Path) -> Run:
 
 def _reel(name: str, height: int, width: int, store: Path, *, alone: bool) -> Run:
     network = network_named(name)
-    loaded = ExitStack().enter_context(LoadedNetwork(network, exported(name, store), CpuBackend()))
+    loaded = LoadedNetwork(network, exported(name, store), CpuBackend(), keep=True)
+    ExitStack().enter_context(loaded)
     inputs = example(name, height, width)
     if network.kind is Kind.COLOURISE:
         return lambda: loaded.run("colour", picture=inputs["picture"])[0]
