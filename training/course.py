@@ -28,6 +28,7 @@ class Plan:
             next leg: after each of them the network is as good as that many steps make it.
         peak: The highest rate of learning, reached after ``warm`` steps and held.
         fall: Share of a leg, its end, over which the rate falls to nothing.
+        slow: Parts of names of weights that learn at a tenth of the rate.
         every: Steps between two measures.
         mean: What a step leaves of the running mean of the weights, which is what is kept.
     """
@@ -38,6 +39,7 @@ class Plan:
     peak: float
     warm: int = 200
     fall: float = 0.5
+    slow: tuple[str, ...] = ()
     every: int = 500
     mean: float = 0.999
 
@@ -73,7 +75,11 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     mean = copy.deepcopy(net)
     net.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(net.parameters(), plan.peak, betas=(0.9, 0.99))
+    named = dict(net.named_parameters())
+    slow = [p for name, p in named.items() if any(part in name for part in plan.slow)]
+    rest = [p for name, p in named.items() if not any(part in name for part in plan.slow)]
+    groups = [{"params": rest, "part": 1.0}, {"params": slow, "part": 0.1}]
+    optimiser = torch.optim.Adam([group for group in groups if group["params"]], plan.peak, betas=(0.9, 0.99))
     checkpoint, curve, first = folder / f"{plan.name}.pt", [], 0
     if checkpoint.exists():
         kept = torch.load(checkpoint, weights_only=True)
@@ -89,7 +95,7 @@ def train(
             batch = ahead.pop(0).result()
             ahead.append(maker.submit(make_seeded, make, plan.seed, step + AHEAD))
             for group in optimiser.param_groups:
-                group["lr"] = plan.rate(step)
+                group["lr"] = plan.rate(step) * group["part"]
             optimiser.zero_grad(set_to_none=True)
             value = loss(net, as_tensors(batch))
             value.backward()

@@ -2,8 +2,7 @@
 
     python training/dain_s.py --folder DIR
 
-goes on from the checkpoint in DIR where there is one. At the end DIR has the weights, float16, the curve,
-and what the network makes of a small example, which the Paddle network is compared with.
+goes on from the checkpoint in DIR where there is one. ``keep.py`` takes what has come of it.
 """
 
 from __future__ import annotations

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import torch
-import torch.nn.functional as F
+from PIL import Image
 
 
 def shrunk(frames, factor=4):
     """Return uint8 frames [N, H, W, 3] a fourth the size by Keys' cubic without aliasing, rounded, uint8."""
-    x = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
-    size = (x.shape[2] // factor, x.shape[3] // factor)
-    x = F.interpolate(x, size=size, mode="bicubic", antialias=True, align_corners=False)
-    return x.round().clamp(0, 255).byte().permute(0, 2, 3, 1).contiguous().numpy()
+    size = (frames.shape[2] // factor, frames.shape[1] // factor)
+    return np.stack([np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BICUBIC)) for f in frames])
 
 
 def worn(frames, rng):

@@ -1,10 +1,9 @@
 """Train edvr-s, or edvr-s-film.
 
-    python training/edvr_s.py --folder DIR            # four times the size
-    python training/edvr_s.py --film --folder DIR     # the same of worn film
+    python training/edvr_s.py --folder DIR                                     # four times the size
+    python training/edvr_s.py --film --begin DIR/edvr-s.pt --folder DIR        # the same of worn film
 
-goes on from the checkpoint in DIR where there is one. At the end DIR has the weights, float16, the curve,
-and what the network makes of a small example, which the Paddle network is compared with.
+goes on from the checkpoint in DIR where there is one. ``keep.py`` takes what has come of it.
 """
 
 from __future__ import annotations
@@ -65,8 +64,12 @@ def film_batch(rng):
 
 def loss(net, batch):
     window, wanted = batch
-    got = net(window)
-    return torch.sqrt((got - wanted) ** 2 + 1e-6).mean()
+    got, told = net(window, witness=True)
+    return charbonnier(got - wanted) + 0.2 * charbonnier(told)
+
+
+def charbonnier(x):
+    return torch.sqrt(x**2 + 1e-6).mean()
 
 
 def enlarged(net, small):
@@ -133,15 +136,25 @@ def mean_decibels(got, wanted):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--film", action="store_true")
+    parser.add_argument("--begin", type=Path, help="checkpoint whose mean weights are the first ones")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--until", type=int, default=LEGS[-1], help=f"step to stop after; legs end at {LEGS}")
     parser.add_argument("--every", type=int, default=500)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    plan = Plan("edvr-s-film" if args.film else "edvr-s", seed=11, legs=LEGS, peak=6e-4, every=args.every)
+    plan = Plan(
+        "edvr-s-film" if args.film else "edvr-s",
+        seed=11,
+        legs=LEGS,
+        peak=6e-4,
+        slow=("conv_offset_mask.",),
+        every=args.every,
+    )
     torch.manual_seed(plan.seed)
     net = StarterEdvr()
+    if args.begin:
+        net.load_state_dict(torch.load(args.begin, weights_only=True)["mean"])
     make = film_batch if args.film else clean_batch
     train(
         net,

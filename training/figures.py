@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 
 
@@ -29,3 +30,18 @@ def unsteadiness(got, wanted):
     """
     change = np.diff(got.astype(np.float32), axis=0) - np.diff(wanted.astype(np.float32), axis=0)
     return float(np.abs(change).mean())
+
+
+def similarity(got, wanted):
+    """Return the SSIM of two planes of 8 bits (Wang et al. 2004: Gaussian windows of 11 x 11)."""
+    got, wanted = got.astype(np.float64), wanted.astype(np.float64)
+
+    def around(x):
+        return cv2.GaussianBlur(x, (11, 11), 1.5)[5:-5, 5:-5]
+
+    mean_a, mean_b = around(got), around(wanted)
+    of_a, of_b = around(got**2) - mean_a**2, around(wanted**2) - mean_b**2
+    both = around(got * wanted) - mean_a * mean_b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    ratio = (2 * mean_a * mean_b + c1) * (2 * both + c2)
+    return float((ratio / ((mean_a**2 + mean_b**2 + c1) * (of_a + of_b + c2))).mean())

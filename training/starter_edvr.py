@@ -139,6 +139,7 @@ class StarterEdvr(nn.Module):
         self.upconv1 = nn.Conv2d(wide, 4 * channels, 3, 1, 1)
         self.conv_last = nn.Conv2d(channels, 48, 3, 1, 1)
         self.base = nn.Conv2d(3, 48, 5, groups=3, bias=False)
+        self.witness = nn.Conv2d(channels, 12, 1)  # for training alone; see forward
         begin(self)
         self.base.weight.data = cubic_kernels().repeat(3, 1, 1, 1)
 
@@ -148,7 +149,13 @@ class StarterEdvr(nn.Module):
         level3 = leaky(self.fea_L3_conv2(leaky(self.fea_L3_conv1(level2))))
         return level1, level2, level3
 
-    def forward(self, window):
+    def forward(self, window, *, witness=False):
+        """With ``witness``, return as well how far the middle frame, as told from each frame's features
+        alone once they are aligned, is from what it is: [5 N, 12, H/2, W/2].
+
+        Without this, the alignment can be lost for good before it is of any use: it costs less, at first,
+        to look away from the neighbours.
+        """
         count = window.shape[0]
         centre = window[:, WINDOW // 2]
         frames = torch.cat([window[:, i] for i in range(WINDOW)])
@@ -161,12 +168,21 @@ class StarterEdvr(nn.Module):
         rebuilt = self.reconstructor(self.TSAModule(aligned))
         x = leaky(F.pixel_shuffle(self.upconv1(rebuilt), 2))
         x = self.conv_last(x) + self.base(F.pad(centre, [2, 2, 2, 2], mode="replicate"))
-        return F.pixel_shuffle(x, 4)
+        large = F.pixel_shuffle(x, 4)
+        if not witness:
+            return large
+        return large, self.witness(torch.cat(aligned)) - F.pixel_unshuffle(centre, 2).repeat(WINDOW, 1, 1, 1)
 
 
 # Of the first weights, against what would keep the size of signals: a block begins as almost nothing, an
 # alignment as none, the attention where its sigmoid is steep, the whole as bicubic enlargement.
-SMALLER = ((".conv2.", 0.1), ("conv_offset_mask.", 0.0), ("tAtt_", 0.3), ("conv_last.", 0.02))
+SMALLER = (
+    (".conv2.", 0.1),
+    ("conv_offset_mask.", 0.0),
+    ("tAtt_", 0.3),
+    ("conv_last.", 0.02),
+    ("witness.", 0.1),
+)
 
 
 def begin(net):
