@@ -72,3 +72,26 @@ def test_what_is_no_size_is_a_mistake_of_usage(reel_run, size) -> None:
     outcome = reel_run("film.mp4", "--size", size)
     assert outcome.code == 2
     assert "--size" in outcome.err
+
+
+def test_a_grey_film_that_is_coloured_is_written_in_colour(reel_run, tmp_path) -> None:
+    film = Format(64, 48, Fraction(25), Fraction(1, 25))
+    with open_sink(tmp_path / "grey.mkv", film, encoding=Encoding(codec="ffv1", pix_fmt="gray")) as sink:
+        sink.write(Frame(np.full((1, 3, 48, 64), 0.5, np.float32), Fraction(0), Fraction(1, 25)))
+    for order, pix_fmt in (([], "gray"), (["deoldify"], "yuv420p")):
+        words = [
+            "--order",
+            *order,
+            "--render-factor",
+            "2",
+            "--codec",
+            "ffv1",
+            "-y",
+            "-o",
+            tmp_path / "out.mkv",
+        ]
+        assert reel_run(tmp_path / "grey.mkv", *words).code == 0
+        with av.open(str(tmp_path / "out.mkv")) as container:
+            picture = next(container.decode(video=0))
+        assert picture.format.name == pix_fmt
+        assert bool(np.ptp(picture.to_ndarray(format="rgb24")[0, 0])) is bool(order)

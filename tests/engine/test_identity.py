@@ -291,3 +291,14 @@ def test_a_film_of_rgb_is_written_as_players_take_it_in_the_same_colours(bar_fil
     assert (codec, pix_fmt, tags) == ("h264", "yuv420p", Colour(6, 1, 13, full_range=False))
     middle = np.s_[..., 4:20, 4:-1:8]  # of each bar; between two, there is a colour for both
     np.testing.assert_allclose(pixels_of(given)[middle], pixels_of(result)[middle], atol=2 / 255)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.mpg", None), ("a.avi", "mpeg4")])
+def test_codecs_without_a_quality_are_not_left_to_their_low_bit_rate(
+    make_film, drifting, tmp_path, name, codec
+) -> None:
+    given = make_film("given.mkv", drifting(12, 144, 192))
+    result = passed(given, tmp_path / name, Encoding(codec=codec))
+    with open_source(given) as before, open_source(result) as after:
+        for frame, other in list(zip(before.frames(), after.frames(), strict=True))[6:]:
+            assert np.abs(frame.pixels - other.pixels).mean() * 255 < 5  # of noise; 10 and more otherwise

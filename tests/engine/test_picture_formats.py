@@ -87,12 +87,15 @@ def test_sixteen_bits_pass_through_a_folder_of_tiff_and_a_lossless_film_untouche
         np.testing.assert_array_equal(before, after)
 
 
-def test_pictures_make_a_film_that_everybody_can_play(tmp_path) -> None:
-    with open_sink(tmp_path / "seq" / "%04d.png", film(8, width=22, height=14)) as sink:
+@pytest.mark.parametrize(("suffix", "pix_fmt"), [(".png", "yuv420p"), (".jpg", "yuv444p")])
+def test_pictures_make_a_film_of_limited_range_as_films_are(tmp_path, suffix, pix_fmt) -> None:
+    with open_sink(tmp_path / "seq" / f"%04d{suffix}", film(8, width=22, height=14)) as sink:
         sink.write(Frame(np.full((1, 3, 14, 22), 0.5, np.float32), Fraction(0), Fraction(1, 24)))
-    with av.open(str(restore(tmp_path / "seq", tmp_path / "a.mp4", order=()).output)) as container:
+    result = restore(tmp_path / "seq", tmp_path / "a.mp4", order=()).output
+    with av.open(str(result)) as container:
         picture = next(container.decode(video=0))
-        assert (picture.format.name, picture.color_range) == ("yuv420p", 1)
+        assert (picture.format.name, picture.color_range) == (pix_fmt, 1)
+    np.testing.assert_allclose(read(result)[1][0], 0.5, atol=1.5 / 255)
 
 
 def test_scans_stay_of_their_kind_and_other_pictures_become_png(tmp_path) -> None:
