@@ -33,6 +33,7 @@ _TO_BE_SURE = 8  # frames of a sample that move; fewer tell nothing
 _CLEARLY = 0.9
 # Of five telecined frames two repeat a field of the one before, and compression hides some of that.
 _REPEATED = 0.1
+_LAST_MATRIX = 14  # that libavfilter 11 knows of
 _CYCLE, _KEPT = 5, 4  # frames in, frames out of the pulldown's removal
 
 
@@ -213,9 +214,14 @@ def _through(
 ) -> Iterator[VideoFrame]:
     """Give what a chain of filters makes of pictures, in their own pixel format."""
     graph: Graph | None = None
+    shape: tuple[int, int, str] | None = None
     for picture in pictures:
-        if graph is None:
+        if shape != (shape := (picture.width, picture.height, picture.format.name)):
+            if graph is not None:  # whoever reads the film says that it changes its size
+                graph.push(None)
+                yield from _ready(graph.pull)
             graph = _graph(chain, picture, rate)
+        assert graph is not None
         graph.push(picture)
         yield from _ready(graph.pull)
     if graph is not None:
@@ -238,7 +244,8 @@ def _graph(chain: list[tuple[str, str]], picture: VideoFrame, rate: Fraction | N
     described = f"video_size={picture.width}x{picture.height}:pix_fmt={name}:time_base=1/30:pixel_aspect=1/1"
     if rate is not None:  # `decimate` wants one, whichever; times are counted, not read
         described += f":frame_rate={rate}"
-    described += f":colorspace={int(picture.colorspace)}:range={int(picture.color_range)}"
+    matrix = int(picture.colorspace)  # damaged films name any number
+    described += f":colorspace={matrix if matrix <= _LAST_MATRIX else 2}:range={int(picture.color_range)}"
     graph = Graph()
     node = graph.add("buffer", described)
     for filter_name, arguments in [*chain, ("format", f"pix_fmts={name}"), ("buffersink", "")]:

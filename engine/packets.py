@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -72,9 +73,9 @@ def open_container(path: Path) -> InputContainer:
         raise InputError(f"There is no file {path}.", "Check the path for typing errors.")
     try:
         container = av.open(str(path), "r", metadata_errors="replace")
-    except PermissionError as error:
-        raise InputError(f"{path} may not be read.", "Check the permissions of the file.") from error
     except (FFmpegError, OSError, ValueError) as error:
+        if not os.access(path, os.R_OK):
+            raise InputError(f"{path} may not be read.", "Check the permissions of the file.") from error
         raise InputError(f"{path} is neither a film nor a photo that can be read.", WHAT_TO_GIVE) from error
     if container.format.name in _TEXT_FORMATS:
         container.close()
@@ -232,7 +233,7 @@ def _scanned(path: Path, tracks: tuple[str, ...]) -> Scan:
         if not count:
             raise InputError(f"{path} holds no frame.", WHAT_TO_GIVE)
         hints = [rate for rate in (stream.guessed_rate, stream.average_rate, stream.base_rate) if rate]
-        if len(shown) < count // 2 or not stream.time_base:
+        if not shown or len(shown) < count // 2 or not stream.time_base:
             return replace(_counted(count, hints), stream=stream.index)
         timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)])
         keys = [] if in_order else sorted(keys, key=lambda key: key.shown)

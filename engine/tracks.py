@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from av.container.input import InputContainer
 from av.container.output import OutputContainer
-from av.error import FFmpegError
+from av.error import ArgumentError, FFmpegError, InvalidDataError
 from av.packet import Packet
 from av.stream import AttachmentStream, Discard, Stream
 from av.video.stream import VideoStream
 
+from .covers import Cover, attach, picture_of
+from .damage import Damage
 from .holding import can_hold, holders
 from .packets import is_cover, main_video, open_container, origin_of, scan, track_of
 from .track_choice import chosen
@@ -43,14 +45,6 @@ class _Copied:
     last: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Cover:
-    """A picture that belongs to the file, and its place in the copy."""
-
-    data: bytes
-    copy: Stream
-
-
 class Tracks:
     """Copies the other tracks of a film, packet by packet, in step with its pictures.
 
@@ -74,8 +68,9 @@ class Tracks:
         self._start = start
         self._end = end
         self._copied: dict[int, _Copied] = {}
-        self._covers: list[_Cover] = []
+        self._covers: list[Cover] = []
         self._warned: set[str] = set()
+        self._damage = Damage(path)
         self._waiting: Packet[Stream] | None = None
         self._input: InputContainer | None = None
         self._packets: Iterator[Packet[Stream]] = iter(())
@@ -93,6 +88,7 @@ class Tracks:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._damage.tell()
         if self._input is not None:
             self._input.close()
             self._input = None
@@ -123,7 +119,7 @@ class Tracks:
     def copy_until(self, output: OutputContainer, time: Fraction | None) -> None:
         """Write the packets of the tracks up to a time of the result, all of them if it is None."""
         while self._covers:
-            self._write_cover(output, self._covers.pop())
+            self._covers.pop().write(output)
         while True:
             packet = self._waiting or self._next()
             self._waiting = None
@@ -177,8 +173,13 @@ class Tracks:
                 packet.dts = entry.last + 1
                 packet.pts = max(packet.pts or packet.dts, packet.dts)
             entry.last = packet.dts
+        time = None if packet.pts is None else packet.pts * packet.time_base
         packet.stream = entry.copy
-        output.mux_one(packet)
+        try:
+            output.mux_one(packet)
+        except (InvalidDataError, ArgumentError) as error:  # containers look into some kinds of packets
+            what = f"is a damaged packet of the {entry.stream.type} track {entry.stream.index}, left out"
+            self._damage.note(what, time, error.strerror or "")
 
     def _choose(self, container: InputContainer) -> Iterator[Stream]:
         """Give the streams to copy, the film itself apart."""
@@ -228,38 +229,18 @@ class Tracks:
         output.add_attachment(name, stream.mimetype or "application/octet-stream", stream.data)
 
     def _add_cover(self, output: OutputContainer, stream: VideoStream) -> None:
-        data = self._picture_of(stream)
+        data = picture_of(self._path, stream)
         name = output.format.name
         if data is None:
             self._warn("The cover of %s, stream %d, is damaged and left out.", self._path, stream.index)
         elif name == "matroska":
-            kind = "jpeg" if stream.codec_context.name == "mjpeg" else stream.codec_context.name
-            file = stream.metadata.get("filename") or f"cover.{kind.replace('jpeg', 'jpg')}"
-            output.add_attachment(file, stream.metadata.get("mimetype") or f"image/{kind}", data)
+            attach(output, stream, data)
         elif name == "mp4" and can_hold(name, stream):
             copy = output.add_stream_from_template(stream)
             copy.disposition = stream.disposition
-            self._covers.append(_Cover(data, copy))
+            self._covers.append(Cover(data, copy))
         else:
             self._leave_out(output, stream, ".mkv and .mp4 can")
-
-    def _picture_of(self, cover: VideoStream) -> bytes | None:
-        """Return the file of a picture that is attached."""
-        try:
-            with open_container(self._path) as container:
-                stream = container.streams[cover.index]
-                return next((bytes(packet) for packet in container.demux(stream) if packet.size), None)
-        except FFmpegError:
-            return None
-
-    def _write_cover(self, output: OutputContainer, cover: _Cover) -> None:
-        packet: Packet[Stream] = Packet(len(cover.data))
-        packet.update(cover.data)
-        packet.pts = packet.dts = 0
-        packet.time_base = Fraction(1, 1000)
-        packet.is_keyframe = True
-        packet.stream = cover.copy
-        output.mux_one(packet)
 
     def _warn(self, message: str, *details: object) -> None:
         if (said := message % details) not in self._warned:

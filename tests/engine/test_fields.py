@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from reel.engine.fields import Field
+from reel.engine.fields import Field, made_progressive
 from reel.engine.source import open_source
 from reel.errors import InputError
 
@@ -157,3 +157,23 @@ def test_real_material_is_recognised(clips, caplog, name, rate, count):
     form, frames = read(clips / name)
     assert (form.rate, len(frames)) == (rate, count)
     assert "made progressive" in caplog.text
+
+
+@pytest.mark.parametrize("matrix", [5, 255])
+def test_filters_take_pictures_that_name_any_matrix(matrix) -> None:
+    def pictures(sizes):
+        for number, (width, height) in enumerate(sizes):
+            picture = av.VideoFrame(width, height, "yuv420p")
+            picture.colorspace = matrix
+            yield Fraction(number, 25), picture
+
+    sizes = [(64, 48)] * 6
+    made = list(made_progressive(pictures(sizes), Field.TFF, step=Fraction(1, 25)))
+    assert [time for time, _ in made] == [Fraction(number, 25) for number in range(6)]
+
+
+def test_a_film_that_changes_its_size_passes_the_filters_with_both_sizes() -> None:
+    sizes = [(64, 48)] * 4 + [(32, 16)] * 3
+    pictures = ((Fraction(number, 25), av.VideoFrame(*size, "yuv420p")) for number, size in enumerate(sizes))
+    made = list(made_progressive(pictures, Field.TFF, step=Fraction(1, 25)))
+    assert [(picture.width, picture.height) for _, picture in made] == sizes
