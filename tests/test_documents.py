@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from reel.cli import export, run
+from reel.cli.maps import joined
 from reel.models.manifest import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -50,8 +51,8 @@ def commands(name: str) -> list[str]:
 @pytest.mark.parametrize("command", commands("reel-run"))
 def test_every_example_of_reel_run_is_understood(command: str) -> None:
     if command != "reel-run":
-        options = run.parser().parse_args(command.split()[1:])
-        assert options.source or options.source_option
+        options = run.parser().parse_intermixed_args(joined(command.split()[1:]))
+        assert options.sources or options.source_option
 
 
 @pytest.mark.parametrize("command", commands("reel-export"))
