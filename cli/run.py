@@ -195,7 +195,7 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     grammar = parser()
-    options = grammar.parse_intermixed_args(joined(sys.argv[1:] if arguments is None else arguments))
+    options = _parsed(grammar, joined(sys.argv[1:] if arguments is None else arguments))
     _find_input(options)
     if not options.sources:
         grammar.error("name a film, a folder of pictures or a photo to restore")
@@ -208,6 +208,14 @@ def main(arguments: list[str] | None = None) -> int:
         interrupted=lambda: f"Stopped. {_kept(plans) or _again(plans)}",
         failed=lambda: _kept(plans),
     )
+
+
+def _parsed(grammar: Grammar, arguments: list[str]) -> argparse.Namespace:
+    """Read a command line whose films may stand between its options, and after a ``--``."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = grammar.parse_intermixed_args(arguments[:end])  # it forgets what the -- was for
+    options.sources += arguments[end + 1 :]
+    return options
 
 
 def _find_input(options: argparse.Namespace) -> None:
