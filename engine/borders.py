@@ -51,6 +51,8 @@ def borders_of(samples: Iterable[Pixels]) -> Borders | None:
     darkest: tuple[_Profile, _Profile] | None = None
     count = 0
     for pixels in samples:
+        if darkest is not None and pixels.shape[2:] != (len(darkest[0].most), len(darkest[1].most)):
+            continue  # whoever reads the film refuses it
         bright = pixels[0].max(axis=0)
         profiles = _profile(bright), _profile(bright.T)
         darkest = profiles if darkest is None else (darkest[0] | profiles[0], darkest[1] | profiles[1])

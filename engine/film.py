@@ -124,11 +124,13 @@ class Film:
                 picture = None if packets is None else next(self._decoded(packets), None)
                 if picture is not None:
                     yield self._pixels(picture)
-        elif self._count <= _FEW:
-            self._reopen()
-            step = max(1, self._count // count)
-            for _, picture in islice(self._shown(after=self._origin), 0, self._count, step):
-                yield self._pixels(picture)
+            return
+        if self._count > _FEW:  # too much to decode all, and too few places to decode from
+            return
+        self._reopen()
+        step = max(1, self._count // count)
+        for _, picture in islice(self._shown(after=self._origin), 0, self._count, step):
+            yield self._pixels(picture)
 
     def frames(self) -> Iterator[Frame]:
         """Give every frame once, in order; a second call goes on where the first one stopped.

@@ -173,9 +173,13 @@ class Reader:
         turn: How to set its pictures upright.
         left: Where its chroma lies; see ``Layout``.
         clip: Whether to clip colours outside RGB.
+
+    Attributes:
+        transparent: Whether any of the pictures read was.
     """
 
     def __init__(self, colour: Colour, turn: Turn, *, left: bool, clip: bool = True) -> None:
+        self.transparent = False
         self._clip = clip
         self._colour = colour
         self._turn = turn
@@ -198,6 +202,7 @@ class Reader:
         )
         opacity = opacity_of(picture, self._reformatter)
         if opacity is not None:
+            self.transparent = True
             pixels = pixels * opacity
         if self._turn.transpose:
             pixels = pixels.swapaxes(2, 3)

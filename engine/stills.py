@@ -16,12 +16,11 @@ from typing import Self
 import av
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 
 from ..errors import InputError
 from .frame import Format, Frame, Pixels
 from .packets import MOST_PIXELS, WHAT_TO_GIVE, check_within, limit_pixels
-from .pictures import Reader, aspect_of, colour_of, depth_of, opacity_of, sampling_of, turn_of
+from .pictures import Reader, aspect_of, colour_of, depth_of, sampling_of, turn_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
 
 _log = logging.getLogger(__name__)
@@ -60,6 +59,7 @@ class Sequence:
     ) -> None:
         self.path = path
         self._hdr = hdr
+        self._told = False
         self._rate = rate
         self._start = start or Fraction(0)
         self._end = end
@@ -104,7 +104,7 @@ class Sequence:
     def samples(self, count: int) -> Iterator[Pixels]:
         """Give about so many pictures from all over the sequence."""
         for _, file in self._files[:: max(1, len(self._files) // count)]:
-            yield _pixels(read_picture(file))
+            yield self._pixels(read_picture(file))
 
     def frames(self) -> Iterator[Frame]:
         """Give every picture once, in order; a second call goes on where the first one stopped.
@@ -117,7 +117,7 @@ class Sequence:
             index = self._next
             time, file = self._files[index]
             self._next += 1
-            pixels = _pixels(read_picture(file))
+            pixels = self._pixels(read_picture(file))
             if self._tone_map is not None:
                 pixels = self._tone_map(pixels)
             if pixels.shape[2:] != size:
@@ -132,10 +132,17 @@ class Sequence:
         """Let ``frames`` begin with the picture of that index; see ``Film.go_to``."""
         self._next = index
 
-    def _describe(self, picture: VideoFrame) -> Format:
-        height, width = _pixels(picture).shape[2:]
-        if opacity_of(picture, VideoReformatter()) is not None:
+    def _pixels(self, picture: VideoFrame) -> Pixels:
+        # Photos keep chroma between the pixels.
+        reader = Reader(colour_of(picture, image=True), turn_of(picture), left=False)
+        pixels = reader.read(picture)
+        if reader.transparent and not self._told:
+            self._told = True
             _log.warning("The transparency of %s is not kept; it is laid over black.", self.path)
+        return pixels
+
+    def _describe(self, picture: VideoFrame) -> Format:
+        height, width = self._pixels(picture).shape[2:]
         curve = _dpx_curve(self._files[0][1])
         if curve:
             _log.warning("%s holds %s values; they are taken for those of ordinary film.", self.path, curve)
@@ -190,11 +197,6 @@ def _dpx_curve(file: Path) -> str | None:
     with file.open("rb") as opened:
         head = opened.read(802)
     return {1: "logarithmic", 2: "linear", 3: "logarithmic"}.get(head[801]) if len(head) == 802 else None
-
-
-def _pixels(picture: VideoFrame) -> Pixels:
-    # Photos keep chroma between the pixels.
-    return Reader(colour_of(picture, image=True), turn_of(picture), left=False).read(picture)
 
 
 def _numbered_files(path: Path) -> list[Path]:

@@ -45,6 +45,11 @@ def test_few_samples_tell_nothing() -> None:
     assert borders_of([]) is None
 
 
+def test_a_picture_of_another_size_is_left_to_who_reads_the_film() -> None:
+    pictures = [*samples(Borders(15, 16, 0, 0)), np.ones((1, 3, 60, 80), np.float32)]
+    assert borders_of(pictures) == Borders(15, 16, 0, 0)
+
+
 def test_a_dark_film_has_no_borders() -> None:
     assert borders_of([np.full((1, 3, 120, 160), 0.02, np.float32)] * 12) is None
 

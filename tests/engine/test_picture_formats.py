@@ -178,3 +178,18 @@ def test_a_logarithmic_scan_is_named(tmp_path, caplog) -> None:
         with caplog.at_level(logging.WARNING):
             read(path)
         assert (words in caplog.text) if words else not caplog.messages
+
+
+def test_a_picture_that_is_transparent_later_on_is_said_too(tmp_path, caplog) -> None:
+    (tmp_path / "seq").mkdir()
+    for number, alpha in enumerate((255, 255, 90, 90)):
+        rgba = np.full((16, 16, 4), 200, np.uint8)
+        rgba[:, :, 3] = alpha
+        context = av.CodecContext.create("png", "w")
+        context.width, context.height, context.pix_fmt, context.time_base = 16, 16, "rgba", Fraction(1, 25)
+        (packet,) = context.encode(av.VideoFrame.from_ndarray(rgba, format="rgba"))
+        (tmp_path / "seq" / f"{number:03}.png").write_bytes(bytes(packet))
+    with caplog.at_level(logging.WARNING):
+        _, frames = read(tmp_path / "seq")
+    assert sum("laid over black" in message for message in caplog.messages) == 1
+    np.testing.assert_allclose([pixels.max() * 255 for pixels in frames], [200, 200, 70.6, 70.6], atol=0.1)
