@@ -24,9 +24,9 @@ def _small(name: str, title: str) -> Network:
     # What each graph looks beyond its own place: the longest sum of layers, each at the scale where it runs.
     # pyramid: a convolution of 6x6, six of 3x3 at a half, one to and one at a quarter and an eighth:
     # 3 + 6 * 2 + 2 + 4 + 4 + 8 = 33.
-    # align: four at an eighth, enlarged, one at a quarter, enlarged, one at a half:
-    # 4 * 8 + 8 + 4 + 4 + 2 = 50; and what its offsets add, which only the run tells.
-    # fusion: one at a half. rebuild: two in each of four blocks, at a half.
+    # align: three at an eighth, enlarged, one at a quarter, enlarged, one at a half:
+    # 3 * 8 + 8 + 4 + 4 + 2 = 42; and what its offsets add, which only the run tells.
+    # fusion: one at a half. rebuild: two in each of five blocks, at a half.
     # enlarge: one at a half, one at full size; and two pixels of the frame.
     return Network(
         name=name,
@@ -39,10 +39,10 @@ def _small(name: str, title: str) -> Network:
                 (*_levels("level"), *_levels("reference")),
                 (_half("aligned"), Tensor("reach", (1,))),
                 960,
-                Tiling(56, 8, reaches=True),
+                Tiling(48, 8, reaches=True),
             ),
             Graph("fusion", aligned, (_half("fused", _WIDE),), 520, Tiling(8, 8)),
-            Graph("rebuild", (_half("fused", _WIDE),), (_half("rebuilt", _WIDE),), 270, Tiling(16, 8)),
+            Graph("rebuild", (_half("fused", _WIDE),), (_half("rebuilt", _WIDE),), 270, Tiling(24, 8)),
             Graph(
                 "enlarge",
                 (Tensor("centre", (1, 3, "H", "W")), _half("rebuilt", _WIDE)),
@@ -51,7 +51,7 @@ def _small(name: str, title: str) -> Network:
                 Tiling(8, 8),
             ),
         ),
-        parameters=768_996,
+        parameters=808_872,
         multiple=8,
         window=WINDOW,
         scale=4,

@@ -28,7 +28,7 @@ class Plan:
             next leg: after each of them the network is as good as that many steps make it.
         peak: The highest rate of learning, reached after ``warm`` steps and held.
         fall: Share of a leg, its end, over which the rate falls to nothing.
-        slow: Parts of names of weights that learn at a tenth of the rate.
+        slow: Parts of names of weights that learn at a fifth of the rate.
         every: Steps between two measures.
         mean: What a step leaves of the running mean of the weights, which is what is kept.
     """
@@ -78,7 +78,7 @@ def train(
     named = dict(net.named_parameters())
     slow = [p for name, p in named.items() if any(part in name for part in plan.slow)]
     rest = [p for name, p in named.items() if not any(part in name for part in plan.slow)]
-    groups = [{"params": rest, "part": 1.0}, {"params": slow, "part": 0.1}]
+    groups = [{"params": rest, "part": 1.0}, {"params": slow, "part": 0.2}]
     optimiser = torch.optim.Adam([group for group in groups if group["params"]], plan.peak, betas=(0.9, 0.99))
     checkpoint, curve, first = folder / f"{plan.name}.pt", [], 0
     if checkpoint.exists():

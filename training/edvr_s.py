@@ -65,7 +65,7 @@ def film_batch(rng):
 def loss(net, batch):
     window, wanted = batch
     got, told = net(window, witness=True)
-    return charbonnier(got - wanted) + 0.2 * charbonnier(told)
+    return charbonnier(got - wanted) + 0.1 * charbonnier(told)
 
 
 def charbonnier(x):

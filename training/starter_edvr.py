@@ -34,38 +34,26 @@ def blocks(count, channels):
 
 
 class DeformableConv(nn.Module):
-    """A modulated deformable convolution of 3x3 whose offsets are made of other features."""
+    """A modulated deformable convolution of one tap, each group of channels read from a place of its own."""
 
     def __init__(self, channels, groups):
         super().__init__()
         self.groups = groups
-        self.conv_offset_mask = nn.Conv2d(channels, groups * 27, 3, 1, 1)
-        self.dcn = nn.Conv2d(channels, channels, 3, 1, 1)  # its weights alone; see forward
+        self.conv_offset_mask = nn.Conv2d(channels, groups * 3, 3, 1, 1)
+        self.dcn = nn.Conv2d(channels, channels, 1)
 
     def forward(self, features, about):
         count, channels, height, width = features.shape
-        groups, taps = self.groups, 9
+        groups = self.groups
         out = self.conv_offset_mask(about)
-        offset = out[:, : groups * 18].reshape(count * groups, taps, 2, height, width)
-        mask = torch.sigmoid(out[:, groups * 18 :]).reshape(count * groups, 1, taps * height, width)
-        step_y, step_x = torch.meshgrid(torch.arange(-1.0, 2), torch.arange(-1.0, 2), indexing="ij")
-        y = (
-            torch.arange(float(height)).reshape(1, 1, height, 1)
-            + step_y.reshape(1, taps, 1, 1)
-            + offset[:, :, 0]
-        )
-        x = (
-            torch.arange(float(width)).reshape(1, 1, 1, width)
-            + step_x.reshape(1, taps, 1, 1)
-            + offset[:, :, 1]
-        )
+        offset = out[:, : groups * 2].reshape(count * groups, 2, height, width)
+        mask = torch.sigmoid(out[:, groups * 2 :]).reshape(count * groups, 1, height, width)
+        y = torch.arange(float(height)).reshape(1, height, 1) + offset[:, 0]
+        x = torch.arange(float(width)).reshape(1, 1, width) + offset[:, 1]
         grid = torch.stack([x * (2 / (width - 1)) - 1, y * (2 / (height - 1)) - 1], dim=-1)
-        grid = grid.reshape(count * groups, taps * height, width, 2)
         own = features.reshape(count * groups, channels // groups, height, width)
         read = F.grid_sample(own, grid, mode="bilinear", padding_mode="zeros", align_corners=True) * mask
-        read = read.reshape(count, channels * taps, height, width)
-        weight = self.dcn.weight.reshape(channels, channels * taps, 1, 1)
-        return F.conv2d(read, weight, self.dcn.bias)
+        return self.dcn(read.reshape(count, channels, height, width))
 
 
 class Alignment(nn.Module):
@@ -102,30 +90,10 @@ def doubled(x):
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-class Fusion(nn.Module):
-    """EDVR's temporal attention; of its spatial attention, nothing."""
-
-    def __init__(self, channels, wide):
-        super().__init__()
-        self.tAtt_1 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.tAtt_2 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.fea_fusion = nn.Conv2d(WINDOW * channels, wide, 1)
-
-    def forward(self, aligned):
-        reference = self.tAtt_2(aligned[WINDOW // 2])
-        count = reference.shape[0]
-        seen = self.tAtt_1(torch.cat(aligned)).split(count)
-        weighted = [
-            a * torch.sigmoid((s * reference).sum(dim=1, keepdim=True))
-            for a, s in zip(aligned, seen, strict=True)
-        ]
-        return leaky(self.fea_fusion(torch.cat(weighted, dim=1)))
-
-
 class StarterEdvr(nn.Module):
     """[N, 5, 3, H, W] in [0, 1] -> the middle frame [N, 3, 4H, 4W], not clipped; multiples of 8."""
 
-    def __init__(self, channels=32, wide=64, front=3, back=4, groups=4):
+    def __init__(self, channels=32, wide=64, front=3, back=5, groups=8):
         super().__init__()
         self.conv_first = nn.Conv2d(3, channels, 6, 2, 2)
         self.feature_extractor = blocks(front, channels)
@@ -134,7 +102,7 @@ class StarterEdvr(nn.Module):
         self.fea_L3_conv1 = nn.Conv2d(channels, channels, 3, 2, 1)
         self.fea_L3_conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
         self.PCDModule = Alignment(channels, groups)
-        self.TSAModule = Fusion(channels, wide)
+        self.fusion = nn.Conv2d(WINDOW * channels, wide, 3, 1, 1)
         self.reconstructor = blocks(back, wide)
         self.upconv1 = nn.Conv2d(wide, 4 * channels, 3, 1, 1)
         self.conv_last = nn.Conv2d(channels, 48, 3, 1, 1)
@@ -165,7 +133,7 @@ class StarterEdvr(nn.Module):
         reference = [level[WINDOW // 2].repeat(len(others), 1, 1, 1) for level in levels]
         aligned = list(self.PCDModule(own, reference).split(count))
         aligned.insert(WINDOW // 2, levels[0][WINDOW // 2])
-        rebuilt = self.reconstructor(self.TSAModule(aligned))
+        rebuilt = self.reconstructor(leaky(self.fusion(torch.cat(aligned, dim=1))))
         x = leaky(F.pixel_shuffle(self.upconv1(rebuilt), 2))
         x = self.conv_last(x) + self.base(F.pad(centre, [2, 2, 2, 2], mode="replicate"))
         large = F.pixel_shuffle(x, 4)

@@ -1,10 +1,11 @@
 """A small EDVR of reel's own: EDVR's parts, narrow, at half the size of the frame.
 
 Of EDVR (``edvr.py``) it keeps the pyramid of features, the alignment by deformable convolutions from coarse
-to fine, the temporal attention and the residual blocks. It leaves out what costs most at this width: every
-part but the last works at half the frame's size, the middle frame is not aligned with itself, there is no
-cascaded alignment and no spatial attention. It enlarges by a bicubic filter, which training may change, to
-which the network adds what is missing. ``training/starter_edvr.py`` is the same in PyTorch.
+to fine and the residual blocks. It leaves out what costs most at this width: every part but the last works
+at half the frame's size, a deformable convolution has one tap for each of its groups, the middle frame is
+not aligned with itself, there is no cascaded alignment and no attention. It enlarges by a bicubic filter,
+which training may change, to which the network adds what is missing. ``training/starter_edvr.py`` is the
+same in PyTorch.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from .examples import moving_pictures
 WINDOW = 5
 NEIGHBOURS = tuple(i for i in range(WINDOW) if i != WINDOW // 2)
 CHANNELS, WIDE = 32, 64
-FRONT_BLOCKS, BACK_BLOCKS = 3, 4
-GROUPS = 4
+FRONT_BLOCKS, BACK_BLOCKS = 3, 5
+GROUPS = 8
 LEVELS = (1, 2, 3)
 
 
@@ -69,17 +70,17 @@ class Pyramid(nn.Layer):
 
 
 class DeformableConv(nn.Layer):
-    """A modulated deformable convolution of 3x3 whose offsets are made of other features."""
+    """A modulated deformable convolution of one tap, each group of channels read from a place of its own."""
 
     def __init__(self):
         super().__init__()
-        self.conv_offset_mask = nn.Conv2D(CHANNELS, GROUPS * 27, 3, 1, 1)
-        self.dcn = DeformConv2D(CHANNELS, CHANNELS, 3, 1, 1, deformable_groups=GROUPS)
+        self.conv_offset_mask = nn.Conv2D(CHANNELS, GROUPS * 3, 3, 1, 1)
+        self.dcn = DeformConv2D(CHANNELS, CHANNELS, 1, deformable_groups=GROUPS)
 
     def forward(self, features, about):
         """Return the features read elsewhere, and the offsets, pixels of their own level."""
         out = self.conv_offset_mask(about)
-        offset, mask = out[:, : GROUPS * 18], F.sigmoid(out[:, GROUPS * 18 :])
+        offset, mask = out[:, : GROUPS * 2], F.sigmoid(out[:, GROUPS * 2 :])
         return self.dcn(features, offset, mask), offset
 
 
@@ -130,21 +131,14 @@ PARTS = ("offset_conv1", "offset_conv2", "dcn", "fea_conv")
 
 
 class Fusion(nn.Layer):
-    """Temporal attention over a window's features, five of [N, 32, H/2, W/2] -> [N, 64, H/2, W/2]."""
+    """A window's features, five of [N, 32, H/2, W/2] -> [N, 64, H/2, W/2]."""
 
     def __init__(self):
         super().__init__()
-        self.tAtt_1 = nn.Conv2D(CHANNELS, CHANNELS, 3, 1, 1)
-        self.tAtt_2 = nn.Conv2D(CHANNELS, CHANNELS, 3, 1, 1)
-        self.fea_fusion = nn.Conv2D(WINDOW * CHANNELS, WIDE, 1)
+        self.conv = nn.Conv2D(WINDOW * CHANNELS, WIDE, 3, 1, 1)
 
     def forward(self, aligned):
-        reference = self.tAtt_2(aligned[WINDOW // 2])
-        weighted = [
-            features * F.sigmoid((self.tAtt_1(features) * reference).sum(axis=1, keepdim=True))
-            for features in aligned
-        ]
-        return leaky(self.fea_fusion(paddle.concat(weighted, axis=1)))
+        return leaky(self.conv(paddle.concat(aligned, axis=1)))
 
 
 class Enlarge(nn.Layer):
@@ -184,7 +178,7 @@ class SmallEdvr(nn.Layer):
         parts = {
             "": self.pyramid,
             "PCDModule.": self.align,
-            "TSAModule.": self.fusion,
+            "fusion.": self.fusion.conv,
             "reconstructor.": self.reconstructor,
         }
         named = {
