@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from .covers import Cover, attach, picture_of
 from .damage import Damage
-from .holding import can_hold, holders
+from .holding import add_copy, can_hold, holders, samples_of
 from .packets import is_cover, main_video, open_container, origin_of, scan, track_of
 from .track_choice import chosen
 
@@ -80,6 +80,8 @@ class Tracks:
         self._input = container = open_container(self._path)
         self._main = main_video(container, self._path, scanned.stream)
         self._chosen = list(self._choose(container))
+        copied = {stream.index for stream in self._chosen if stream.type in ("audio", "subtitle")}
+        self._samples = samples_of(self._path, copied)
         begin = origin_of(container, scanned.timing.first)
         self._origin = begin + (self._start or 0)
         self._until = None if self._end is None else begin + self._end
@@ -199,10 +201,10 @@ class Tracks:
         elif stream.type not in ("audio", "subtitle"):
             if "timecode" not in stream.metadata:  # that one passes as metadata of the film
                 self._warn("The %s track %d of %s is left out.", stream.type, stream.index, self._path)
-        elif can_hold(output.format.name, stream):
+        elif can_hold(output.format.name, stream, self._samples.get(stream.index)):
             self._copy(output, stream)
         else:
-            self._leave_out(output, stream, holders(stream))
+            self._leave_out(output, stream, holders(stream, self._samples.get(stream.index)))
 
     def _leave_out(self, output: OutputContainer, stream: Stream, able: str) -> None:
         self._warn(
@@ -216,7 +218,7 @@ class Tracks:
         )
 
     def _copy(self, output: OutputContainer, stream: Stream) -> None:
-        copy = output.add_stream_from_template(stream)
+        copy = add_copy(output, stream)
         copy.metadata.update(self._kept(stream.metadata))
         copy.disposition = stream.disposition
         self._copied[stream.index] = _Copied(stream, copy)

@@ -201,8 +201,59 @@ def _tracks(path: Path, begin: Fraction, zero: Fraction, until: Fraction | None,
             empty = codecs[packet.stream.index] == "mov_text" and bytes(packet) == b"\x00\x00"
             inside = (not cut or time >= begin) and (until is None or time - begin < until)
             if inside and not empty:  # MP4 fills the time between subtitles
-                tracks[packet.stream.index].packets.append((bytes(packet), time - zero))
+                data = bytes(packet)
+                if data[:2] in (b"\xff\xf1", b"\xff\xf9") and codecs[packet.stream.index] == "aac":
+                    data = data[7:]  # MPEG's own head of a packet, which other containers need not
+                tracks[packet.stream.index].packets.append((data, time - zero))
         return list(tracks.values())
+
+
+MILLISECOND = Fraction(1, 1000)
+
+
+@pytest.fixture(scope="session")
+def compared() -> Callable[..., None]:
+    """Compare what came out with what went in: times, tracks and, of whole films, chapters."""
+
+    def compare(before: Seen, after: Seen, warnings: list[str], *, whole: bool, times: bool = True) -> None:
+        if times:
+            _check_times(before, after, warnings)
+        _check_tracks(before, after, warnings)
+        if whole:
+            assert [title for *_, title in after.chapters] == [title for *_, title in before.chapters]
+
+    return compare
+
+
+def _kept_share(warnings: list[str]) -> Fraction:
+    return Fraction(4, 5) if any("is telecined" in line for line in warnings) else Fraction(1)
+
+
+def _check_times(before: Seen, after: Seen, warnings: list[str]) -> None:
+    near = max(before.tick, after.tick, MILLISECOND)
+    if (share := _kept_share(warnings)) != 1:
+        assert abs(len(after.times) - len(before.times) * share) <= 1
+        assert abs(after.times[-1] - before.times[-1]) <= Fraction(1, 12)
+        return
+    assert len(after.times) == len(before.times)
+    for was, came in zip(before.times, after.times, strict=True):
+        assert abs((came - after.first) - (was - before.first)) <= near
+
+
+def _check_tracks(before: Seen, after: Seen, warnings: list[str]) -> None:
+    missing = [track for track in before.tracks if f"{track.kind} track" in "".join(warnings)]
+    expected = [track for track in before.tracks if track not in missing]
+    assert [track.codec for track in after.tracks] == [track.codec for track in expected]
+    for was, came in zip(expected, after.tracks, strict=True):
+        assert came.language == was.language
+        if was.codec.startswith("pcm"):  # samples, put into packets as each container likes
+            assert b"".join(data for data, _ in came.packets) == b"".join(data for data, _ in was.packets)
+            assert abs(came.packets[0][1] - was.packets[0][1]) <= max(before.tick, after.tick, MILLISECOND)
+            continue
+        assert [data for data, _ in came.packets] == [data for data, _ in was.packets]
+        near = 2 * max(before.tick, after.tick, MILLISECOND)
+        for (_, time), (_, then) in zip(was.packets, came.packets, strict=True):
+            assert abs(then - time) <= near, "sound and picture are not in step"
 
 
 @dataclass(frozen=True)

@@ -53,8 +53,8 @@ def bounds(start: Fraction, end: Fraction | None) -> list[str]:
     return words if end is None else [*words, "--end", f"{float(end):.5f}"]
 
 
-def kept_share(warnings: list[str]) -> Fraction:
-    return Fraction(4, 5) if any("is telecined" in line for line in warnings) else Fraction(1)
+def telecined(outcome: Any) -> bool:
+    return any("is telecined" in line for line in outcome.warnings)
 
 
 def output_for(name: str, folder: Path) -> Path:
@@ -70,34 +70,9 @@ def refusal(outcome: Any) -> str:
     return f"refused: {sentence.removeprefix('error: ')}"
 
 
-def check_times(before: Any, after: Any, warnings: list[str]) -> None:
-    near = max(before.tick, after.tick, MILLISECOND)
-    if (share := kept_share(warnings)) != 1:
-        assert abs(len(after.times) - len(before.times) * share) <= 1
-        assert abs(after.times[-1] - before.times[-1]) <= Fraction(1, 12)
-        return
-    assert len(after.times) == len(before.times)
-    for was, came in zip(before.times, after.times, strict=True):
-        assert abs((came - after.first) - (was - before.first)) <= near
-
-
-def check_tracks(before: Any, after: Any, warnings: list[str], *, whole: bool) -> None:
-    missing = [track for track in before.tracks if f"{track.kind} track" in "".join(warnings)]
-    expected = [track for track in before.tracks if track not in missing]
-    assert [track.codec for track in after.tracks] == [track.codec for track in expected]
-    for was, came in zip(expected, after.tracks, strict=True):
-        assert came.language == was.language
-        assert [data for data, _ in came.packets] == [data for data, _ in was.packets]
-        near = 2 * max(before.tick, after.tick, MILLISECOND)
-        for (_, time), (_, then) in zip(was.packets, came.packets, strict=True):
-            assert abs(then - time) <= near, "sound and picture are not in step"
-    if whole:
-        assert [title for *_, title in after.chapters] == [title for *_, title in before.chapters]
-
-
 @pytest.mark.parametrize("name", clip_names())
 def test_a_clip_comes_through_no_network_as_it_was(
-    clips: Path, tmp_path: Path, reel_run, see, noted: Callable[..., None], name: str
+    clips: Path, tmp_path: Path, reel_run, see, compared, noted: Callable[..., None], name: str
 ) -> None:
     given, result = clips / name, output_for(name, tmp_path)
     start, end = stretch_of(given, share=Fraction(1))
@@ -106,13 +81,12 @@ def test_a_clip_comes_through_no_network_as_it_was(
         noted(name, "none", None, refusal(outcome))
         return
     before, after = see(given, start, end), see(result)
-    check_times(before, after, outcome.warnings)
-    check_tracks(before, after, outcome.warnings, whole=end is None)
+    compared(before, after, outcome.warnings, whole=end is None)
     assert after.size == before.size
     assert after.aspect == before.aspect
     for tag, was in zip(after.tags, before.tags, strict=True):
         assert tag == was or was == 2
-    if kept_share(outcome.warnings) == 1:
+    if not telecined(outcome):
         for was, came in zip(before.means, after.means, strict=True):
             np.testing.assert_allclose(came, was, atol=1.5)  # chroma of 4:4:4 is halved
         if before.end is not None:
@@ -122,7 +96,7 @@ def test_a_clip_comes_through_no_network_as_it_was(
 
 @pytest.mark.parametrize("name", clip_names())
 def test_a_clip_comes_through_networks_with_its_times_and_tracks(
-    clips: Path, tmp_path: Path, reel_run, see, noted: Callable[..., None], name: str
+    clips: Path, tmp_path: Path, reel_run, see, compared, noted: Callable[..., None], name: str
 ) -> None:
     given, result = clips / name, tmp_path / "out.mkv"
     start, end = stretch_of(given, share=Fraction(1, 9))
@@ -137,12 +111,12 @@ def test_a_clip_comes_through_networks_with_its_times_and_tracks(
     before, after = see(given, start, end), see(result)
     scale = 4 if small else 1
     assert after.size == (before.size[0] * scale, before.size[1] * scale)
-    if kept_share(outcome.warnings) == 1:
+    if not telecined(outcome):
         assert len(after.times) == 2 * len(before.times)
         near = max(before.tick, after.tick, MILLISECOND)
         for was, came in zip(before.times, after.times[::2], strict=True):
             assert abs((came - after.first) - (was - before.first)) <= near
-    check_tracks(before, after, outcome.warnings, whole=end is None)
+    compared(before, after, outcome.warnings, whole=end is None, times=False)
     noted(name, " ".join(order), after, "twice the frames, in step")
 
 
