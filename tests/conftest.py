@@ -4,11 +4,52 @@ import os
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av import CodecContext, VideoFrame
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the comparisons with Paddle: they take as long as all others, and share their networks."""
+    for item in items:
+        if "parity" in item.path.parts:
+            item.add_marker(pytest.mark.xdist_group("parity"))
+    items.sort(key=lambda item: "parity" not in item.path.parts)
+
+
+@pytest.fixture
+def put_in_table(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Put a line, cells by the heads of their columns, into a table that is printed at the end."""
+
+    def put(title: str, cells: dict[str, str]) -> None:
+        record_property("line of a table", (title, cells))
+
+    return put
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    # What a test records comes here with its report, also from another process.
+    tables: dict[str, list[dict[str, str]]] = {}
+    for report in (report for reports in terminalreporter.stats.values() for report in reports):
+        for name, value in getattr(report, "user_properties", ()) if _is_outcome(report) else ():
+            if name == "line of a table":
+                tables.setdefault(value[0], []).append(value[1])
+    for title, lines in tables.items():
+        terminalreporter.section(title)
+        widths = {
+            head: max(len(line[head]) for line in [*lines, {h: h for h in lines[0]}]) for head in lines[0]
+        }
+        for line in [{head: head for head in widths}, *sorted(lines, key=lambda line: [*line.values()][:2])]:
+            terminalreporter.write_line(
+                "  ".join(line[head].ljust(width) for head, width in widths.items()).rstrip()
+            )
+
+
+def _is_outcome(report: Any) -> bool:
+    return getattr(report, "when", None) == "call"
 
 
 @pytest.fixture(scope="session")

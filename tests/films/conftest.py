@@ -256,29 +256,17 @@ def _check_tracks(before: Seen, after: Seen, warnings: list[str]) -> None:
             assert abs(then - time) <= near, "sound and picture are not in step"
 
 
-@dataclass(frozen=True)
-class Row:
-    """A line of the table printed at the end."""
-
-    name: str
-    chain: str
-    frames: str
-    rate: str
-    size: str
-    tracks: str
-    verdict: str
-
-
-_ROWS: list[Row] = []
-
-
-@pytest.fixture(scope="session")
-def noted() -> Callable[..., None]:
-    """Put a line into the table."""
+@pytest.fixture
+def noted(put_in_table: Callable[..., None]) -> Callable[..., None]:
+    """Put a line into the table of films."""
 
     def note(name: str, chain: str, result: Seen | None, verdict: str) -> None:
+        def put(frames: str = "-", fps: str = "-", size: str = "-", tracks: str = "-") -> None:
+            figures = {"frames": frames, "fps": fps, "size": size, "tracks": tracks}
+            put_in_table("films in, films out", {"clip": name, "chain": chain, **figures, "verdict": verdict})
+
         if result is None:
-            _ROWS.append(Row(name, chain, "-", "-", "-", "-", verdict))
+            put()
             return
         gaps = {b - a for a, b in pairwise(result.times)}
         even = gaps and max(gaps) - min(gaps) <= 2 * max(result.tick, Fraction(1, 1000))
@@ -286,18 +274,6 @@ def noted() -> Callable[..., None]:
         rate = f"{float((len(result.times) - 1) / span):.4g}" if even else "variable"
         tracks = " ".join(track.codec for track in result.tracks) or "none"
         size = f"{result.size[0]}x{result.size[1]}"
-        _ROWS.append(Row(name, chain, str(len(result.times)), rate, size, tracks, verdict))
+        put(str(len(result.times)), rate, size, tracks)
 
     return note
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    if not _ROWS:
-        return
-    terminalreporter.section("films in, films out")
-    line = "{:44} {:13} {:>6} {:>9} {:>10}  {:28} {}"
-    heads = ("clip", "chain", "frames", "fps", "size", "tracks", "verdict")
-    terminalreporter.write_line(line.format(*heads))
-    for row in sorted(_ROWS, key=lambda row: (row.name, row.chain)):
-        values = (row.name, row.chain, row.frames, row.rate, row.size, row.tracks, row.verdict)
-        terminalreporter.write_line(line.format(*values))

@@ -7,7 +7,7 @@ import sys
 import types
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,21 +19,15 @@ from reel.models.store import Store
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table printed at the end."""
+    """How far two arrays are apart."""
 
-    what: str
-    size: str
     maximum: float
     mean: float
     relative_l2: float
-    tolerance: str
 
 
-_ROWS: list[Row] = []
-
-
-@pytest.fixture(scope="session")
-def measured() -> Callable[..., Row]:
+@pytest.fixture
+def measured(put_in_table) -> Callable[..., Row]:
     """Compare two arrays, put the figures into the table, and return them."""
 
     def measure(what: str, size: str, expected: np.ndarray, found: np.ndarray, tolerance: str) -> Row:
@@ -41,22 +35,12 @@ def measured() -> Callable[..., Row]:
         assert np.isfinite(found).all()
         difference = np.abs(found.astype(np.float64) - expected)
         relative = float(np.linalg.norm(difference) / np.linalg.norm(expected.astype(np.float64)))
-        row = Row(what, size, float(difference.max()), float(difference.mean()), relative, tolerance)
-        _ROWS.append(row)
+        row = Row(float(difference.max()), float(difference.mean()), relative)
+        figures = {head: f"{value:.1e}" for head, value in asdict(row).items()}
+        put_in_table("parity with Paddle", {"what": what, "size": size, **figures, "tolerance": tolerance})
         return row
 
     return measure
-
-
-def pytest_terminal_summary(terminalreporter) -> None:
-    if not _ROWS:
-        return
-    terminalreporter.section("parity with Paddle")
-    line = "{:44} {:>10} {:>9} {:>9} {:>9}  {}"
-    terminalreporter.write_line(line.format("what", "size", "max", "mean", "rel. L2", "tolerance"))
-    for row in _ROWS:
-        figures = [f"{value:.1e}" for value in (row.maximum, row.mean, row.relative_l2)]
-        terminalreporter.write_line(line.format(row.what, row.size, *figures, row.tolerance))
 
 
 @pytest.fixture(scope="session")
