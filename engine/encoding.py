@@ -160,7 +160,8 @@ def keeps_pixel_aspect(path: Path, encoding: Encoding, film: Format) -> bool:
 
 
 def _chosen_codec(encoding: Encoding, container: OutputContainer, film: Format) -> Codec:
-    return _codec(_ALIASES.get(encoding.codec or "", encoding.codec) or _usual_codec(container, film))
+    name = (encoding.codec or "").lower()
+    return _codec(_ALIASES.get(name, name) or _usual_codec(container, film))
 
 
 def _codec(name: str) -> Codec:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -18,6 +19,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from .colour import Layout, Samples, planes_from_rgb, resolve_matrix, rgb_from_planes
+from .exif import orientation_of
 from .frame import Colour, Pixels
 
 _log = logging.getLogger(__name__)
@@ -121,13 +123,33 @@ _TURNS = {  # by the angle, against the clock
 }
 
 
-def turn_of(picture: VideoFrame) -> Turn:
-    """Return what the display matrix of a picture asks for; angles off the square are ignored."""
+_ORIENTATIONS = {  # EXIF's
+    1: Turn(),
+    2: Turn(across=True),
+    3: Turn(across=True, down=True),
+    4: Turn(down=True),
+    5: Turn(transpose=True),
+    6: Turn(transpose=True, across=True),
+    7: Turn(transpose=True, across=True, down=True),
+    8: Turn(transpose=True, down=True),
+}
+
+
+def turn_of(picture: VideoFrame, file: Path | None = None) -> Turn:
+    """Return what the display matrix of a picture asks for; angles off the square are ignored.
+
+    Args:
+        picture: Decoded.
+        file: The photo that it comes from, if it is one.
+    """
     try:
         data = cast("Mapping[str, bytes]", picture.side_data).get("DISPLAYMATRIX")
     except ValueError:
         # PyAV 18.1 does not know the side data in which libav 8 keeps EXIF, and then gives none of it.
-        # What is left tells the angle and hides a mirror, which cameras do not ask for.
+        # What is left tells the angle and hides a mirror.
+        orientation = orientation_of(file.read_bytes()) if file is not None else None
+        if orientation is not None:
+            return _ORIENTATIONS[orientation]
         return _TURNS.get(picture.rotation % 360, Turn())
     if data is None:
         return Turn()

@@ -104,7 +104,7 @@ class Sequence:
     def samples(self, count: int) -> Iterator[Pixels]:
         """Give about so many pictures from all over the sequence."""
         for _, file in self._files[:: max(1, len(self._files) // count)]:
-            yield self._pixels(read_picture(file))
+            yield self._pixels(file)
 
     def frames(self) -> Iterator[Frame]:
         """Give every picture once, in order; a second call goes on where the first one stopped.
@@ -117,7 +117,7 @@ class Sequence:
             index = self._next
             time, file = self._files[index]
             self._next += 1
-            pixels = self._pixels(read_picture(file))
+            pixels = self._pixels(file)
             if self._tone_map is not None:
                 pixels = self._tone_map(pixels)
             if pixels.shape[2:] != size:
@@ -132,9 +132,10 @@ class Sequence:
         """Let ``frames`` begin with the picture of that index; see ``Film.go_to``."""
         self._next = index
 
-    def _pixels(self, picture: VideoFrame) -> Pixels:
+    def _pixels(self, file: Path) -> Pixels:
+        picture = read_picture(file)
         # Photos keep chroma between the pixels.
-        reader = Reader(colour_of(picture, image=True), turn_of(picture), left=False)
+        reader = Reader(colour_of(picture, image=True), turn_of(picture, file), left=False)
         pixels = reader.read(picture)
         if reader.transparent and not self._told:
             self._told = True
@@ -142,7 +143,7 @@ class Sequence:
         return pixels
 
     def _describe(self, picture: VideoFrame) -> Format:
-        height, width = self._pixels(picture).shape[2:]
+        height, width = self._pixels(self._files[0][1]).shape[2:]
         curve = _dpx_curve(self._files[0][1])
         if curve:
             _log.warning("%s holds %s values; they are taken for those of ordinary film.", self.path, curve)

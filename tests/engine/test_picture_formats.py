@@ -9,8 +9,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 from reel import Settings, restore
 from reel.engine.encoding import Encoding
+from reel.engine.exif import orientation_of
 from reel.engine.frame import Format, Frame
 from reel.engine.naming import chosen_output, default_output
 from reel.engine.sink import open_sink
@@ -193,3 +195,35 @@ def test_a_picture_that_is_transparent_later_on_is_said_too(tmp_path, caplog) ->
         _, frames = read(tmp_path / "seq")
     assert sum("laid over black" in message for message in caplog.messages) == 1
     np.testing.assert_allclose([pixels.max() * 255 for pixels in frames], [200, 200, 70.6, 70.6], atol=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif", ".webp"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photo_is_turned_and_mirrored_as_its_exif_data_ask(tmp_path, suffix, orientation) -> None:
+    blocks = np.random.default_rng(0).integers(0, 255, (4, 6, 3))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {".jpg": {"quality": 98, "subsampling": 0}, ".webp": {"lossless": True}}.get(suffix, {})
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(np.kron(blocks, np.ones((8, 8, 1))).astype(np.uint8)).save(path, exif=exif, **options)
+    with Image.open(path) as image:
+        upright = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    _, (pixels,) = read(path)
+    assert pixels.shape[2:] == upright.shape[:2]
+    assert np.abs(pixels[0].transpose(1, 2, 0) * 255 - upright).mean() < 3
+
+
+def test_exif_data_that_are_damaged_say_nothing_and_harm_nothing(tmp_path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 7
+    noise = np.random.default_rng(1)
+    for suffix in (".jpg", ".png", ".tif", ".webp"):
+        path = tmp_path / f"a{suffix}"
+        Image.new("RGB", (16, 16)).save(path, exif=exif)
+        whole = path.read_bytes()
+        assert orientation_of(whole) == 7
+        for _ in range(300):
+            data = bytearray(whole[: noise.integers(1, len(whole) + 1)])
+            for place in noise.integers(0, len(data), 3):
+                data[place] = noise.integers(0, 256)
+            assert orientation_of(bytes(data)) in (None, *range(1, 9))
