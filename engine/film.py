@@ -18,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ..errors import InputError
+from .breaks import unbroken
 from .colour import is_known_matrix
 from .damage import Damage
 from .fields import Field, made_progressive, resolved_field
@@ -97,6 +98,10 @@ class Film:
 
     def __enter__(self) -> Self:
         self._scan = scan(self.path, self._tracks)
+        if self._scan.breaks:
+            count = len(self._scan.breaks)
+            what = "The clock of %s begins anew %s; what follows is put right after what was before."
+            self._warn("breaks", what, self.path, "once" if count == 1 else f"{count} times")
         if self._scan.remark:
             self._warn("end", "%s", self._scan.remark)
         try:
@@ -307,7 +312,7 @@ class Film:
         assert self._container is not None
         stamp: int | None = None
         self._lost = 0
-        for packet in packets or demuxed(self._container, self._stream):
+        for packet in packets or unbroken(demuxed(self._container, self._stream), self._scan.breaks):
             stamp = packet.pts if packet.pts is not None else packet.dts
             try:
                 yield from packet.decode()  # the last one is empty and empties the decoder

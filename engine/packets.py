@@ -20,6 +20,7 @@ from av.stream import Discard, Disposition, Stream
 from av.video.stream import VideoStream
 
 from ..errors import InputError
+from .breaks import Break, BreakFinder
 from .cut_off import cut_off
 from .timing import Timing, timing_from_stamps
 from .track_choice import Track, film_wanted
@@ -53,6 +54,7 @@ class Scan:
             decoded is shown at the n-th time stamp.
         stream: The number of the film in its file.
         remark: What is to be said of its end, if it is cut off.
+        breaks: Where its clock begins anew; there are no keys, then, as nothing can be sought by its time.
     """
 
     timing: Timing
@@ -61,6 +63,7 @@ class Scan:
     in_order: bool = False
     stream: int = 0
     remark: str | None = None
+    breaks: tuple[Break, ...] = ()
 
 
 def open_container(path: Path) -> InputContainer:
@@ -220,7 +223,10 @@ def _scanned(path: Path, tracks: tuple[str, ...]) -> Scan:
         shown: dict[int, int] = {}
         keys: list[Key] = []
         count = 0
+        finder = BreakFinder(container.format.name)
         for packet in demuxed(container, stream):
+            if packet.size:
+                finder.follow(packet)
             if not packet.size or packet.is_discard or _is_hidden(packet, stream.codec_context.name):
                 continue
             count += 1
@@ -236,9 +242,10 @@ def _scanned(path: Path, tracks: tuple[str, ...]) -> Scan:
         if not shown or len(shown) < count // 2 or not stream.time_base:
             return replace(_counted(count, hints), stream=stream.index)
         timing = timing_from_stamps(shown, stream.time_base, hints, shown[max(shown)])
-        keys = [] if in_order else sorted(keys, key=lambda key: key.shown)
+        breaks = tuple(finder.breaks)
+        keys = [] if in_order or breaks else sorted(keys, key=lambda key: key.shown)
         remark = cut_off(path, container, stream, timing)
-        return Scan(timing, tuple(sorted(shown)), tuple(keys), in_order, stream.index, remark)
+        return Scan(timing, tuple(sorted(shown)), tuple(keys), in_order, stream.index, remark, breaks)
 
 
 def _counted(count: int, hints: Iterable[Fraction]) -> Scan:

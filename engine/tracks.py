@@ -18,6 +18,7 @@ from av.packet import Packet
 from av.stream import AttachmentStream, Discard, Stream
 from av.video.stream import VideoStream
 
+from .breaks import unbroken
 from .covers import Cover, attach, picture_of
 from .damage import Damage
 from .holding import add_copy, can_hold, holders, samples_of
@@ -77,6 +78,7 @@ class Tracks:
 
     def __enter__(self) -> Self:
         scanned = scan(self._path, self._wanted)
+        self._breaks = scanned.breaks
         self._input = container = open_container(self._path)
         self._main = main_video(container, self._path, scanned.stream)
         self._chosen = list(self._choose(container))
@@ -116,7 +118,7 @@ class Tracks:
         if self._copied:
             self._seek()
             packets = self._input.demux([entry.stream for entry in self._copied.values()])
-            self._packets = self._until_damaged(packets)
+            self._packets = unbroken(self._until_damaged(packets), self._breaks)
 
     def copy_until(self, output: OutputContainer, time: Fraction | None) -> None:
         """Write the packets of the tracks up to a time of the result, all of them if it is None."""
@@ -278,7 +280,7 @@ class Tracks:
     def _seek(self) -> None:
         """Skip most of what lies before the start; packets before it are dropped in any case."""
         assert self._input is not None
-        if self._start:
+        if self._start and not self._breaks:
             try:
                 self._input.seek(max(0, int((self._origin - 10) * 1_000_000)))
             except FFmpegError:

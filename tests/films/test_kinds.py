@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,7 @@ def write(kind: Kind, path: Path) -> Path:
             video.codec_context.time_base = video.time_base = tick
         voices = [film.add_stream(name, rate=kind.hertz, layout=kind.layout) for name in kind.sound]
         for number, stamp in enumerate(kind.stamps):
-            pixels = np.full((kind.size[1], kind.size[0], 3), 60 + 9 * number, np.uint8)
+            pixels = np.full((kind.size[1], kind.size[0], 3), 60 + 9 * (number % 20), np.uint8)
             picture = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(format=kind.pix_fmt)
             picture.pts, picture.time_base = stamp, tick
             film.mux(video.encode(picture))
@@ -132,3 +132,36 @@ def test_sound_of_any_kind_goes_into_mp4_or_is_named(name: str, tmp_path: Path, 
     assert len(after.tracks) + len(left_out) == 1
     assert all(".mkv" in line for line in left_out)
     assert bool(left_out) == (name == "camera.avi")
+
+
+@pytest.mark.parametrize("name", ["broadcast.ts", "dvd.vob"])
+@pytest.mark.parametrize("start", [None, Fraction(7, 10)])
+def test_recordings_put_one_after_the_other_are_one_film(
+    name: str, start: Fraction | None, tmp_path: Path, reel_run, see, caplog
+) -> None:
+    kind = next(kind for kind in KINDS if kind.name == name)
+    kind = replace(kind, stamps=tuple(range(25)))
+    data = write(kind, tmp_path / name).read_bytes()
+    given = tmp_path / f"three times{Path(name).suffix}"
+    given.write_bytes(data * 3)
+    outcome = reel_run(given, "-o", tmp_path / "out.mkv", "--order", *(["--start", "0.7"] if start else []))
+    assert outcome.code == 0, outcome.err
+    assert "begins anew 2 times" in outcome.err
+    after = see(tmp_path / "out.mkv")
+    alone = see(tmp_path / name)
+    if start is not None:
+        expected = sum(time >= start for time in alone.times) + 50
+        assert abs(len(after.times) - expected) <= 1
+        return
+    assert len(after.times) == 75
+    near, packets, each = Fraction(2, 1000), after.tracks[0].packets, len(alone.tracks[0].packets)
+    assert len(packets) == 3 * each
+    for part in range(3):
+        begin = after.times[25 * part]
+        for time, came in zip(alone.times, after.times[25 * part :], strict=False):
+            assert abs((came - begin) - (time - alone.times[0])) <= near
+        assert part == 0 or 0 < begin - after.times[25 * part - 1] <= Fraction(1, 20)
+        # The sound of each part is beside its pictures.
+        sound = packets[part * each + each // 2][1] + after.first
+        was = alone.tracks[0].packets[each // 2][1] + alone.first
+        assert abs((sound - begin) - (was - alone.times[0])) <= near
