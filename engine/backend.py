@@ -141,12 +141,19 @@ class LoadedNetwork:
         """Tell whether so many bytes for each pixel of a frame may be taken, beyond what is always held."""
         return self._memory is None or (self.network.held + per_pixel) * height * width <= self._memory
 
-    def tiles(self, tiling: Tiling, per_pixel: int, height: int, width: int) -> tuple[Tile, ...]:
-        """Cut a frame so that there are so many bytes for each pixel of a part; say once if there are not."""
+    def tiles(
+        self, tiling: Tiling, per_pixel: int, height: int, width: int, *, most: int | None = None
+    ) -> tuple[Tile, ...]:
+        """Cut a frame so that there are so many bytes for each pixel of a part; say once if there are not.
+
+        ``most`` is the largest part that is wanted, pixels.
+        """
+        if most is None:
+            most = height * width
         if self._memory is None:
-            return tiles(height, width, tiling, height * width)
+            return tiles(height, width, tiling, most)
         left = self._memory - self.network.held * height * width
-        parts = tiles(height, width, tiling, int(max(left, 0) // per_pixel))
+        parts = tiles(height, width, tiling, min(int(max(left, 0) // per_pixel), most))
         if max(part.read for part in parts) * per_pixel > left:
             self._too_little(height, width)
         return parts
@@ -155,16 +162,17 @@ class LoadedNetwork:
         size, tiling, session = size_of(graph, inputs), graph.tiling, self._sessions[graph.name]
         if size is None:
             return session(**inputs)
-        if self.has_room(graph.memory, *size):
-            parts = () if graph.part is None or tiling is None else tiles(*size, tiling, graph.part)
-            return in_tiles(session, graph, inputs, parts) if len(parts) > 1 else session(**inputs)
+        most = graph.part or size[0] * size[1]
+        if size[0] * size[1] <= most and self.has_room(graph.memory, *size):
+            return session(**inputs)
         if tiling is None:
             self._too_little(*size)
             return session(**inputs)
         while True:
             reach = self._reach if tiling.reaches else 0
             overlapping = replace(tiling, overlap=tiling.overlap + reach)
-            outputs = in_tiles(session, graph, inputs, self.tiles(overlapping, graph.memory, *size))
+            parts = self.tiles(overlapping, graph.memory, *size, most=most)
+            outputs = in_tiles(session, graph, inputs, parts)
             if not tiling.reaches or outputs[-1][0] <= reach or reach >= _FURTHEST:
                 return outputs
             # Again, and from now on, with more overlap.

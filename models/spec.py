@@ -51,7 +51,7 @@ class Graph:
         memory: Bytes for each pixel of the frame that a run takes at its peak: inputs, outputs, and all
             between.
         tiling: None where a pixel of the output may depend on any of the input.
-        part: Pixels above which a run in parts is hardly slower, and is preferred for the memory it saves.
+        part: Pixels, the largest part that runs at once; larger ones would be hardly quicker. None: any.
     """
 
     name: str

@@ -143,8 +143,8 @@ class Anywhere:
         return graph
 
 
-def loaded(backend, memory, *, reaches=False):
-    graph = replace(BLUR, tiling=replace(BLUR.tiling, reaches=reaches))
+def loaded(backend, memory, *, reaches=False, part=None):
+    graph = replace(BLUR, tiling=replace(BLUR.tiling, reaches=reaches), part=part)
     network = replace(EDVR_M, name="blur", graphs=(graph,), held=10)
     return LoadedNetwork(network, Anywhere(), backend, memory=memory)
 
@@ -166,6 +166,15 @@ def test_a_frame_for_which_there_is_too_little_memory_is_computed_in_parts():
         found = network.run("blur", **inputs)
     assert len(backend.seen) > 1
     assert max(backend.seen) * 100 + 10 * PIXELS < 110 * PIXELS
+    np.testing.assert_array_equal(found[0], blurred(**inputs)[0])
+
+
+@pytest.mark.parametrize("memory", [None, 110 * PIXELS])
+def test_no_part_is_larger_than_the_facts_want_it_however_much_memory_there_is(memory):
+    backend, inputs = Blurring(), whole_numbers(62, 200)
+    with loaded(backend, memory, part=4_000) as network:
+        found = network.run("blur", **inputs)
+    assert max(backend.seen) <= 4_000
     np.testing.assert_array_equal(found[0], blurred(**inputs)[0])
 
 
