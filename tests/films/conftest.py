@@ -105,6 +105,7 @@ def _see(path: Path, start: Fraction = Fraction(0), end: Fraction | None = None)
         origin = max(Fraction(0), min([_first(path), *starts])) + start
         until = None if end is None else end - start
         pictures: list[tuple[Fraction, Any]] = []
+        means: list[np.ndarray] = []
         final: Fraction | None = None
         for picture in _pictures(film, video):
             time = picture.pts * video.time_base - origin
@@ -114,6 +115,7 @@ def _see(path: Path, start: Fraction = Fraction(0), end: Fraction | None = None)
             final = time + picture.duration * video.time_base if (picture.duration or 0) > 1 else None
             if time >= 0:
                 pictures.append((time, picture))
+                means.append(_mean(picture))  # at once: decoders write into pictures that they gave before
         shown = [picture for _, picture in pictures]
         turned = shown[0].rotation % 180 == 90
         width, height = (shown[0].height, shown[0].width) if turned else (shown[0].width, shown[0].height)
@@ -127,7 +129,7 @@ def _see(path: Path, start: Fraction = Fraction(0), end: Fraction | None = None)
             size=(width, height),
             aspect=1 / aspect if turned else aspect,
             tags=(int(shown[0].colorspace), int(shown[0].color_primaries), int(shown[0].color_trc)),
-            means=[_mean(shown[place]) for place in (0, len(shown) // 2, -1)],
+            means=[means[place] for place in (0, len(means) // 2, -1)],
             tracks=[],
             chapters=[
                 (

@@ -11,6 +11,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from reel.engine import holding
+from reel.engine.holding import can_hold, samples_of
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,19 @@ def test_sound_of_any_kind_goes_into_mp4_or_is_named(name: str, tmp_path: Path, 
     assert len(after.tracks) + len(left_out) == 1
     assert all(".mkv" in line for line in left_out)
     assert bool(left_out) == (name == "camera.avi")
+
+
+def test_what_a_container_refuses_only_at_its_end_is_known_before(tmp_path: Path, monkeypatch) -> None:
+    given = write(next(kind for kind in KINDS if kind.name == "old.avi"), tmp_path / "old.avi")
+    with av.open(str(given)) as film:
+        (voice,) = film.streams.audio
+        sample = samples_of(given, [voice.index])[voice.index]
+        assert can_hold("mp4", voice, sample)
+        monkeypatch.setattr(
+            holding, "add_copy", lambda output, stream: output.add_stream_from_template(stream)
+        )
+        assert can_hold("mp4", voice)
+        assert not can_hold("mp4", voice, sample)  # without names for its channels
 
 
 @pytest.mark.parametrize("name", ["broadcast.ts", "dvd.vob"])
