@@ -104,8 +104,10 @@ def _see(path: Path, start: Fraction = Fraction(0), end: Fraction | None = None)
         starts = [s.start_time * s.time_base for s in film.streams.audio if s.start_time is not None]
         origin = max(Fraction(0), min([_first(path), *starts])) + start
         until = None if end is None else end - start
-        pictures: list[tuple[Fraction, Any]] = []
+        # No picture is kept: what a decoder makes up for a damaged one depends on those that are.
+        times: list[Fraction] = []
         means: list[np.ndarray] = []
+        looks: list[tuple[tuple[int, int], bool, tuple[int, int, int]]] = []
         final: Fraction | None = None
         for picture in _pictures(film, video):
             time = picture.pts * video.time_base - origin
@@ -114,21 +116,21 @@ def _see(path: Path, start: Fraction = Fraction(0), end: Fraction | None = None)
                 break
             final = time + picture.duration * video.time_base if (picture.duration or 0) > 1 else None
             if time >= 0:
-                pictures.append((time, picture))
-                means.append(_mean(picture))  # at once: decoders write into pictures that they gave before
-        shown = [picture for _, picture in pictures]
-        turned = shown[0].rotation % 180 == 90
-        width, height = (shown[0].height, shown[0].width) if turned else (shown[0].width, shown[0].height)
+                times.append(time)
+                means.append(_mean(picture))
+                if not looks:
+                    tags = (int(picture.colorspace), int(picture.color_primaries), int(picture.color_trc))
+                    looks.append(((picture.width, picture.height), picture.rotation % 180 == 90, tags))
+        (size, turned, tags), first = looks[0], times[0]
         aspect = Fraction(video.sample_aspect_ratio or 1)
-        first = pictures[0][0]
         seen = Seen(
             first=first,
-            times=[time for time, _ in pictures],
+            times=times,
             end=final,
             tick=Fraction(video.time_base),
-            size=(width, height),
+            size=size[::-1] if turned else size,
             aspect=1 / aspect if turned else aspect,
-            tags=(int(shown[0].colorspace), int(shown[0].color_primaries), int(shown[0].color_trc)),
+            tags=tags,
             means=[means[place] for place in (0, len(means) // 2, -1)],
             tracks=[],
             chapters=[
