@@ -64,7 +64,7 @@ def train(
     prepare: Callable[[], None],
     make: Make,
     until: int,
-    loss: Callable[[torch.nn.Module, Batch], torch.Tensor],
+    loss: Callable[[torch.nn.Module, Batch, int], torch.Tensor],
     measure: Callable[[torch.nn.Module], dict[str, float]],
 ) -> torch.nn.Module:
     """Train, from the last checkpoint in ``folder`` if there is one, and return the mean network.
@@ -97,7 +97,7 @@ def train(
             for group in optimiser.param_groups:
                 group["lr"] = plan.rate(step) * group["part"]
             optimiser.zero_grad(set_to_none=True)
-            value = loss(net, as_tensors(batch))
+            value = loss(net, as_tensors(batch), step)
             value.backward()
             norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
             if torch.isfinite(norm):

@@ -60,7 +60,7 @@ def charbonnier(x):
     return torch.sqrt(x**2 + 1e-6).mean()
 
 
-def loss(net, batch):
+def loss(net, batch, step):
     outer, wanted, t = batch
     a, b = outer[:, 0], outer[:, 1]
     between, blend, flows = net(a, b, t, steps=True)

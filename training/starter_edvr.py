@@ -109,6 +109,9 @@ class StarterEdvr(nn.Module):
         self.base = nn.Conv2d(3, 48, 5, groups=3, bias=False)
         self.witness = nn.Conv2d(channels, 12, 1)  # for training alone; see forward
         begin(self)
+        neighbours = [i for i in range(WINDOW) if i != WINDOW // 2]
+        self.fusion.weight.data.unflatten(1, (WINDOW, channels))[:, neighbours] *= 0.1
+        self.fusion.weight.data *= WINDOW**0.5
         self.base.weight.data = cubic_kernels().repeat(3, 1, 1, 1)
 
     def pyramid(self, frame):
@@ -117,29 +120,36 @@ class StarterEdvr(nn.Module):
         level3 = leaky(self.fea_L3_conv2(leaky(self.fea_L3_conv1(level2))))
         return level1, level2, level3
 
-    def forward(self, window, *, witness=False):
-        """With ``witness``, return as well how far the middle frame, as told from each frame's features
-        alone once they are aligned, is from what it is: [5 N, 12, H/2, W/2].
+    def forward(self, window, *, alone=False):
+        return self.forward_and_witness(window, alone=alone)[0]
 
-        Without this, the alignment can be lost for good before it is of any use: it costs less, at first,
-        to look away from the neighbours.
+    def forward_and_witness(self, window, *, alone=False):
+        """Return the result, and how far the middle frame, as told from each frame's features alone once
+        they are aligned, is from what it is: [5 N, 12, H/2, W/2].
+
+        With ``alone`` the result is made of the middle frame alone, and the alignment learns from features
+        that it does not change: at first neighbours are but noise, from which a network learns to look away
+        for good.
         """
         count = window.shape[0]
         centre = window[:, WINDOW // 2]
         frames = torch.cat([window[:, i] for i in range(WINDOW)])
         levels = [level.split(count) for level in self.pyramid(frames)]
+        middle = levels[0][WINDOW // 2]
         others = [i for i in range(WINDOW) if i != WINDOW // 2]
+        if alone:
+            levels = [[part.detach() for part in level] for level in levels]
         own = [torch.cat([level[i] for i in others]) for level in levels]
         reference = [level[WINDOW // 2].repeat(len(others), 1, 1, 1) for level in levels]
         aligned = list(self.PCDModule(own, reference).split(count))
         aligned.insert(WINDOW // 2, levels[0][WINDOW // 2])
+        told = self.witness(torch.cat(aligned)) - F.pixel_unshuffle(centre, 2).repeat(WINDOW, 1, 1, 1)
+        if alone:
+            aligned = [middle if i == WINDOW // 2 else torch.zeros_like(middle) for i in range(WINDOW)]
         rebuilt = self.reconstructor(leaky(self.fusion(torch.cat(aligned, dim=1))))
         x = leaky(F.pixel_shuffle(self.upconv1(rebuilt), 2))
         x = self.conv_last(x) + self.base(F.pad(centre, [2, 2, 2, 2], mode="replicate"))
-        large = F.pixel_shuffle(x, 4)
-        if not witness:
-            return large
-        return large, self.witness(torch.cat(aligned)) - F.pixel_unshuffle(centre, 2).repeat(WINDOW, 1, 1, 1)
+        return F.pixel_shuffle(x, 4), told
 
 
 # Of the first weights, against what would keep the size of signals: a block begins as almost nothing, an
