@@ -20,6 +20,7 @@ from ..tiles import Span, Tile, spans
 from .dain import Known, asked_for, named
 
 _CONTEXT = 4 * 196  # bytes of the context of one pixel
+_PART = 1 << 17  # pixels warped at once; more would only take memory
 _BEFORE, _AFTER = 1, 2  # pixels that a kernel reads before and after the one that the motion points at
 
 
@@ -52,11 +53,9 @@ class DainDepth:
         height, width = known["a"].shape[2:]
         if not self._keeps_contexts(height, width):
             return self._in_parts(known)
-        place = np.array([width, height, 0, 0, 0, 0], np.float32)
         for side in "ab":
-            names = ("context", "motion", "kernel")
-            given = {name: known[f"{side}_{name}"] for name in names}
-            (known[f"{side}_warped"],) = self.network.run("warp", **given, place=place)
+            given = (known[f"{side}_{name}"] for name in ("context", "motion", "kernel"))
+            known[f"{side}_warped"] = self._warped_whole(*given)
         return self.network.run("rectify", **asked_for(self._graph("rectify"), known))[0]
 
     def _graph(self, name: str) -> Graph:
@@ -64,7 +63,22 @@ class DainDepth:
 
     def _keeps_contexts(self, height: int, width: int) -> bool:
         """Tell whether the contexts of both frames are kept, which is quicker."""
-        return self.network.has_room(self.network.network.spare + self._graph("warp").memory, height, width)
+        # Beside them there are, in the end, both warped ones and a part in the making.
+        part = max(self._graph("warp").memory, self._graph("rectify").memory) * min(_PART, height * width)
+        each = self.network.network.spare + 2 * _CONTEXT + part // (height * width)
+        return self.network.has_room(each, height, width)
+
+    def _warped_whole(self, context: Pixels, motion: Pixels, kernel: Pixels) -> Pixels:
+        """Return the whole context of one frame where the motion takes it from, [1, 196, H, W]."""
+        height, width = motion.shape[2:]
+        warped = np.empty((1, context.shape[2], height, width), np.float32)
+        for rows in spans(height, -(-height * width // _PART), Tiling(0, 1)):
+            band = (slice(None), slice(None), slice(rows.begin, rows.end))
+            given = {"motion": motion[band], "kernel": kernel[band]}
+            given = {name: np.ascontiguousarray(value) for name, value in given.items()}
+            place = np.array([width, height, 0, rows.begin, 0, 0], np.float32)
+            (warped[band],) = self.network.run("warp", context=context, **given, place=place)
+        return warped
 
     def _in_parts(self, known: Known) -> Pixels:
         """Return the frame between as ``between`` does, with the contexts of parts of the frames."""
