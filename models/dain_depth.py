@@ -78,7 +78,7 @@ DAIN_DEPTH = Network(
             (_full("between", 3),),
             6_200,
             Tiling(10, 8),
-            part=1 << 17,
+            part=1 << 16,
         ),
     ),
     parameters=24_031_590,  # and 66 that the authors' file holds and no layer uses

@@ -72,6 +72,8 @@ class CpuBackend:
             _share_arena()
             options.add_session_config_entry("session.use_env_allocators", "1")
             options.add_session_config_entry("session.use_device_allocator_for_initializers", "1")
+            # One block planned for each size of input would stay in the arena beside all others.
+            options.enable_mem_pattern = False
         else:
             options.enable_cpu_mem_arena = False
         if self._threads is not None:

@@ -20,7 +20,7 @@ from ..tiles import Span, Tile, spans
 from .dain import Known, asked_for, named
 
 _CONTEXT = 4 * 196  # bytes of the context of one pixel
-_PART = 1 << 17  # pixels warped at once; more would only take memory
+_PART = 1 << 16  # pixels warped at once; more would only take memory
 _BEFORE, _AFTER = 1, 2  # pixels that a kernel reads before and after the one that the motion points at
 
 
