@@ -185,7 +185,7 @@ def _check_held(container: OutputContainer, codec: Codec, film: Format) -> None:
     able = [suffix for name, suffix in _SUFFIXES.items() if _can_hold(name, _held_by(name), codec)]
     other = f"name the output {' or '.join(able)}" if able else "name another output"
     raise OutputError(
-        f"A {container.format.name} file cannot hold {codec.name}.",
+        f"{container.format.name} files cannot hold {codec.name}.",
         f"Choose --codec {_usual_codec(container, film)}, or {other}.",
     )
 

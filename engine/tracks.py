@@ -210,7 +210,7 @@ class Tracks:
 
     def _leave_out(self, output: OutputContainer, stream: Stream, able: str) -> None:
         self._warn(
-            "The %s track %d of %s (%s) is left out, as a %s file cannot hold it%s.",
+            "The %s track %d of %s (%s) is left out, as %s files cannot hold it%s.",
             stream.type,
             stream.index,
             self._path,

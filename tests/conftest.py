@@ -12,6 +12,7 @@ import pytest
 from av import CodecContext, VideoFrame
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the comparisons with Paddle: they take as long as all others, and share their networks."""
     for item in items:

@@ -257,10 +257,10 @@ def test_every_turn_and_mirror_is_carried_out_and_not_asked_for_again(
 @pytest.mark.parametrize(
     ("name", "encoding", "words", "remedy"),
     [
-        ("a.mp4", Encoding(codec="prores"), "mp4 file cannot hold prores_ks", ".mov"),
-        ("a.webm", Encoding(codec="h264"), "webm file cannot hold libx264", "libvpx-vp9"),
-        ("a.webm", Encoding(codec="ffv1"), "webm file cannot hold ffv1", ".mkv"),
-        ("a.mpg", Encoding(codec="hevc"), "mpeg file cannot hold libx265", "mpeg2video"),
+        ("a.mp4", Encoding(codec="prores"), "mp4 files cannot hold prores_ks", ".mov"),
+        ("a.webm", Encoding(codec="h264"), "webm files cannot hold libx264", "libvpx-vp9"),
+        ("a.webm", Encoding(codec="ffv1"), "webm files cannot hold ffv1", ".mkv"),
+        ("a.mpg", Encoding(codec="hevc"), "mpeg files cannot hold libx265", "mpeg2video"),
         ("a.gif", Encoding(), "No film is written as gif", ".mp4"),
         ("a.wmv", Encoding(), "No film is written as asf", ".mp4"),
         ("a.png", Encoding(codec="h264"), "Pictures have no --codec", "--codec"),

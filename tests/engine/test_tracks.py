@@ -208,7 +208,7 @@ def test_a_cover_stays_with_its_film(several: Path, tmp_path: Path, before: str,
 
 def test_a_cover_that_the_container_cannot_hold_is_named(several: Path, tmp_path: Path, caplog) -> None:
     copy(several, tmp_path / "result.avi", tracks=("0:4",))
-    assert "a avi file cannot hold it; .mkv and .mp4 can" in caplog.text
+    assert "avi files cannot hold it; .mkv and .mp4 can" in caplog.text
 
 
 def test_a_timecode_stays_with_the_same_frames_only(make_film, drifting, tmp_path: Path, caplog) -> None:
