@@ -79,6 +79,12 @@ def open_container(path: Path) -> InputContainer:
     except (FFmpegError, OSError, ValueError) as error:
         if not os.access(path, os.R_OK):
             raise InputError(f"{path} may not be read.", "Check the permissions of the file.") from error
+        if _begins_as_mp4(path):
+            raise InputError(
+                f"{path} is damaged or cut off: without its table of contents, which may stand at its end, "
+                "nothing of it can be read.",
+                "Get the whole file, or have a tool that repairs MP4 files make the table anew.",
+            ) from error
         raise InputError(f"{path} is neither a film nor a photo that can be read.", WHAT_TO_GIVE) from error
     if container.format.name in _TEXT_FORMATS:
         container.close()
@@ -274,3 +280,11 @@ def _is_hidden(packet: Packet[VideoStream], codec: str) -> bool:
     shift = 1 if head >> 4 & 3 == 3 else 0  # profile 3 has one bit more before the flags
     shows_existing, shows = head >> (3 - shift) & 1, head >> (1 - shift) & 1
     return not shows_existing and not shows
+
+
+def _begins_as_mp4(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == b"ftyp"
+    except OSError:
+        return False

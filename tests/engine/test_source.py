@@ -198,6 +198,7 @@ def test_a_picture_that_begins_after_the_sound_keeps_its_distance(clips: Path) -
         ("none.mp4", None, "no file"),
         ("noise.mp4", np.random.default_rng(0).bytes(5000), "neither a film nor a photo"),
         ("empty.mp4", b"", "neither a film nor a photo"),
+        ("cut.mp4", b"\0\0\0\x20ftypisom" + bytes(5000), "without its table of contents"),
         ("letter.txt", b"Dear film,\nyou are text.\n" * 40, "text"),
         ("noise.png", np.random.default_rng(0).bytes(5000), "no picture"),
     ],
