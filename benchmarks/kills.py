@@ -117,7 +117,8 @@ class _Run:
     def start(self, *, die_at: int = 0, slow: bool = False, wait: float | None = None) -> bool:
         """Start the command; False where it was killed, by itself at an operation or after a while."""
         words = [self._film, "-o", f"{self.folder}/{self._output}", "--store", self._store]
-        words += ["--order", "dain", "edvr-m", "--preset", "veryfast"]
+        words += ["--order", "dain", "edvr-m"]
+        words += [] if self._output.endswith("/") else ["--preset", "veryfast"]
         counts = self.folder.with_name(f"{self.folder.name}.counts")
         program = [sys.executable, __file__, "--child", die_at, int(slow), counts, *words]
         began = time.monotonic()
