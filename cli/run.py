@@ -9,187 +9,17 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import __version__
 from ..errors import ReelError
-from ..models.manifest import NETWORKS
-from ..models.store import default_store
 from .batch import items_of, restore_all, sources_of
-from .maps import joined, track
+from .maps import joined
 from .one import restore_one
+from .options import NAMES, parser
 from .summary import check_place, summary_json
 from .terminal import DONE, Grammar, exit_code
-from .times import count, frame_rate, picture_size, quality, seconds, size, time_step
 
 if TYPE_CHECKING:
     from ..engine.pipeline import Plan
     from ..engine.settings import Settings
-
-_NAMES = {network.name for network in NETWORKS}
-
-_EXAMPLES = """\
-examples:
-  reel-run film.mp4                                  twice the frames, colour, four times the size
-  reel-run film.mp4 --start 1:00 --end 1:05          five seconds of it, to see
-  reel-run film.mp4 -o out.mkv --order edvr-m        enlarge only
-  reel-run film.mp4 --order dain --fps 50            50 frames per second
-  reel-run scans/ -o restored/ --rate 18             pictures in, pictures out
-  reel-run photo.png --order deoldify edvr           one photo
-  reel-run a.mp4 b.mkv films/ -o restored/           several films; one that fails stops no other
-  reel-run film.mp4 --work-dir /big/disk             keep unfinished work elsewhere
-  reel-run --input film.mp4 --output folder --process_order DAIN DeOldify EDVR    as with PaddleGAN
-
-Interpolating first gives the later networks more frames to work on; "--order deoldify edvr dain" does the
-same with half the colouring and enlarging, but interpolates large frames.
-
-Ctrl-C stops, twice at once. The same command goes on with what a run that was stopped or broke off has left.
-"""
-
-
-def parser() -> Grammar:
-    """Return the command line's grammar."""
-    result = Grammar(
-        prog="reel-run",
-        description="Restore a film, a folder of pictures or a photo with networks from reel-export.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        usage="reel-run INPUT [INPUT ...] [-o OUTPUT] [options]",
-    )
-    result.add_argument(
-        "sources",
-        metavar="INPUT",
-        nargs="*",
-        help="film, folder of pictures, frames/%%06d.png, photo; or several, or a folder of films",
-    )
-    result.add_argument("--input", dest="source_option", metavar="INPUT", help=argparse.SUPPRESS)
-    result.add_argument(
-        "-o",
-        "--output",
-        metavar="OUTPUT",
-        help="film, photo, or frames/%%06d.png or a folder for pictures; the folder of several results "
-        "(default: beside INPUT)",
-    )
-    result.add_argument("--overwrite", "-y", action="store_true", help="replace OUTPUT if it is there")
-    result.add_argument(
-        "--work-dir", metavar="DIR", type=Path, help="for unfinished work (default: hidden, beside OUTPUT)"
-    )
-    result.add_argument(
-        "--memory",
-        type=size,
-        metavar="SIZE",
-        help="for the networks, beyond their weights: 4G, 800M; frames for which it is too little are "
-        "computed in parts (default: half of the machine's, if that is free)",
-    )
-    result.add_argument("--timings", action="store_true", help="say at the end how the time was spent")
-    result.add_argument("--summary", metavar="FILE", type=Path, help="write what the run came to as JSON")
-    result.add_argument("--fresh", action="store_true", help="start over, and drop what is unfinished")
-    result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
-    result.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
-    result.add_argument("--device", choices=("auto", "cpu"), default="auto", help="default: auto")
-    result.add_argument("--cpu", dest="device", action="store_const", const="cpu", help=argparse.SUPPRESS)
-    result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    _add_networks(result)
-    _add_film(result)
-    for name in ("DAIN", "DeOldify", "EDVR", "RealSR", "DeepRemaster"):
-        result.add_argument(f"--{name}_weight", dest="weight", help=argparse.SUPPRESS)
-    return result
-
-
-def _add_networks(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("networks")
-    group.add_argument(
-        "--order",
-        "--process_order",
-        "--proccess_order",  # PaddleGAN's own spelling
-        metavar="NETWORK",
-        nargs="*",
-        default=["dain", "deoldify", "edvr"],
-        help=f"any of {', '.join(sorted(_NAMES))}, in any order; none at all only decodes and encodes "
-        "(default: dain deoldify edvr)",
-    )
-    frames = group.add_mutually_exclusive_group()
-    frames.add_argument("--times", type=count, metavar="N", help="N times as many frames (default: 2)")
-    frames.add_argument("--fps", type=frame_rate, metavar="F", help="F frames per second")
-    frames.add_argument(
-        "--time-step",
-        "--time_step",
-        type=time_step,
-        metavar="S",
-        help="a frame every S of the film's own, 0 < S < 1",
-    )
-    group.add_argument("--remove-duplicates", action="store_true", help="interpolate over repeated frames")
-    group.add_argument(
-        "--remove_duplicates", dest="duplicates_option", nargs="?", const="True", help=argparse.SUPPRESS
-    )
-    group.add_argument(
-        "--render-factor",
-        "--render_factor",
-        type=count,
-        default=32,
-        metavar="N",
-        help="detail the colouriser sees, times 16 pixels; smaller is bolder and faster (default: 32)",
-    )
-    group.add_argument("--artistic", action="store_true", help="deoldify-artistic instead of deoldify")
-    group.add_argument(
-        "--cuts",
-        choices=("auto", "off"),
-        default="auto",
-        help="auto finds cuts and blends nothing across them; off takes the film for one shot",
-    )
-    group.add_argument(
-        "--parity",
-        choices=("correct", "ppgan"),
-        default="correct",
-        help="ppgan repeats PaddleGAN's bytes: 8 bits between networks, swapped luma weights, no regard "
-        "for cuts (default: correct)",
-    )
-
-
-def _add_film(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("film")
-    group.add_argument("--start", type=seconds, metavar="T", help="from here on: seconds or h:mm:ss")
-    group.add_argument("--end", type=seconds, metavar="T", help="up to here")
-    group.add_argument(
-        "--field",
-        choices=("auto", "progressive", "tff", "bff", "telecine"),
-        default="auto",
-        help="how the film's pictures are made up; interlaced ones (upper or lower field first) and "
-        "telecined ones are made progressive (default: auto)",
-    )
-    group.add_argument(
-        "--map",
-        action="append",
-        type=track,
-        default=[],
-        metavar="TRACK",
-        help="tracks to keep, as ffmpeg names them: 0:a:1 the second sound track, s all subtitles, "
-        "a:m:language:eng English sound, 0:3 stream 3, v:1 the second film, -s no subtitles; can be given "
-        "again (default: all)",
-    )
-    group.add_argument("--rate", type=frame_rate, metavar="F", help="of a folder of pictures (default: 24)")
-    group.add_argument(
-        "--crop",
-        choices=("auto", "off"),
-        default="off",
-        help="auto finds black borders and leaves them out of the networks' work; they come back around the "
-        "result (default: off)",
-    )
-    group.add_argument(
-        "--size",
-        dest="picture_size",
-        type=picture_size,
-        metavar="SIZE",
-        help="fit the result into 2160p, 1080p, 4k or WxH at last, its shape kept (default: as it is)",
-    )
-    group.add_argument(
-        "--hdr",
-        choices=("refuse", "tonemap"),
-        default="refuse",
-        help="tonemap brings HDR film (PQ, HLG) into the range of ordinary film (default: refuse)",
-    )
-    group.add_argument("--codec", help="encoder: h264, hevc, av1, vp9, prores, ffv1, or any of libav")
-    group.add_argument("--crf", type=quality, metavar="N", help="quality, lower is better (default: 16)")
-    group.add_argument("--preset", help="speed of the encoder (default: medium)")
-    group.add_argument("--pix-fmt", metavar="FORMAT", help="pixel format (default: as the film's)")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -199,9 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     _find_input(options)
     if not options.sources:
         grammar.error("name a film, a folder of pictures or a photo to restore")
-    unknown = [name for name in options.order if name.lower() not in _NAMES]
+    unknown = [name for name in options.order if name.lower() not in NAMES]
     if unknown:
-        grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(_NAMES))}")
+        grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(NAMES))}")
     plans: list[Plan] = []
     return exit_code(
         lambda: _run(options, plans),
@@ -230,7 +60,7 @@ def _find_input(options: argparse.Namespace) -> None:
 
 def _is_input(word: str, *, first: bool) -> bool:
     """Whether a word of ``--order`` is a film; the last one is whatever is no network, others look so."""
-    if word.lower() in _NAMES:
+    if word.lower() in NAMES:
         return False
     return first or bool(Path(word).suffix) or os.sep in word or Path(word).exists()
 

@@ -10,37 +10,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from av.container.input import InputContainer
-from av.error import EOFError as EndOfFile
-from av.error import FFmpegError
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ..errors import InputError
-from .breaks import unbroken
 from .colour import is_known_matrix
 from .damage import Damage
+from .decoding import Decoding, Timed
 from .fields import Field, made_progressive, resolved_field
 from .frame import Format, Frame, Pixels
 from .packets import (
     WHAT_TO_GIVE,
-    Key,
     check_within,
-    demuxed,
     is_cover,
-    main_video,
-    open_container,
     origin_of,
     scan,
 )
-from .pictures import CHROMA_BETWEEN, Reader, aspect_of, colour_of, depth_of, has_alpha, sampling_of, turn_of
+from .pictures import CHROMA_BETWEEN, Reader, aspect_of, colour_of, depth_of, has_alpha, sampling_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
+from .turn import turn_of
 
 _log = logging.getLogger(__name__)
 
 _FEW = 1000  # frames that may all be decoded to see a few of them
-_Timed = tuple[Fraction, VideoFrame]
 
 
 class Film:
@@ -76,9 +69,7 @@ class Film:
         self._end = end
         self._warned: set[str] = set()
         self._damage = Damage(path)
-        self._lost = 0  # pictures that damaged packets would have been
-        self._container: InputContainer | None = None
-        self._pictures: Iterator[_Timed] = iter(())
+        self._pictures: Iterator[Timed] = iter(())
         self._index = 0
 
     @property
@@ -98,6 +89,7 @@ class Film:
 
     def __enter__(self) -> Self:
         self._scan = scan(self.path, self._tracks)
+        self._decoding = Decoding(self.path, self._scan, self._damage)
         if self._scan.breaks:
             count = len(self._scan.breaks)
             what = "The clock of %s begins anew %s; what follows is put right after what was before."
@@ -107,7 +99,7 @@ class Film:
         try:
             self._begin()
         except BaseException:
-            self._close()
+            self._decoding.close()
             raise
         return self
 
@@ -115,7 +107,7 @@ class Film:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._damage.tell()
-        self._close()
+        self._decoding.close()
 
     def samples(self, count: int) -> Iterator[Pixels]:
         """Give about so many pictures from all over the film, or none; ``frames`` gives nothing after it."""
@@ -125,8 +117,8 @@ class Film:
         keys = [key for key in keys if until is None or time_of(key.shown) < until]
         if len(keys) >= count:
             for key in keys[:: len(keys) // count]:
-                packets = self._packets_from(key)
-                picture = None if packets is None else next(self._decoded(packets), None)
+                packets = self._decoding.packets_from(key)
+                picture = None if packets is None else next(self._decoding.pictures(packets), None)
                 if picture is not None:
                     yield self._pixels(picture)
             return
@@ -171,15 +163,15 @@ class Film:
     def _begin(self) -> None:
         timing = self._scan.timing
         self._reopen()
-        assert self._container is not None
         self._field, remark = resolved_field(self._field, self.path, self._scan)
         if remark:
             self._warn("field", "%s", remark)
         self._timing = timing if self._field.frames == 1 else timing.thinned(self._field.frames)
         self._step = self._timing.step or timing.tick
-        start = origin_of(self._container, timing.first)
+        start = origin_of(self._decoding.container, timing.first)
         self._until = None if self._end is None else start + self._end
         self._origin = start if self._start is None else start + self._start
+        self._decoding.origin = self._origin
         self._check_range(timing.end - start)
         self._pictures = self._pictures_from(self._origin) if self._start else self._shown()
         first = next(self._pictures, None)
@@ -253,98 +245,42 @@ class Film:
         pixels = self._reader.read(picture)
         return pixels if self._tone_map is None else self._tone_map(pixels)
 
-    def _pictures_from(self, start: Fraction) -> Iterator[_Timed]:
+    def _pictures_from(self, start: Fraction) -> Iterator[Timed]:
         """Give the pictures from ``start`` on, decoding from the key frame before it."""
         time_of = self._scan.timing.time_of
         # Which fields belong together is counted from the beginning.
         usable = self._scan.keys if self._field is Field.PROGRESSIVE else ()
         for key in [key for key in usable if time_of(key.shown) <= start][:-3:-1]:
-            packets = self._packets_from(key)
+            packets = self._decoding.packets_from(key)
             if packets is not None:
                 return self._shown(packets, start)
         self._reopen()
         return self._shown(after=start)
 
-    def _packets_from(self, key: Key) -> Iterator[Packet[VideoStream]] | None:
-        """Return the packets from exactly this key frame on, or None if seeking does not lead there."""
-        assert self._container is not None
-        try:
-            self._container.seek(key.decoded, stream=self._stream)
-            packets = demuxed(self._container, self._stream)
-            for packet in packets:
-                if packet.is_keyframe and packet.pts is not None and packet.pts >= key.shown:
-                    return chain([packet], packets) if packet.pts == key.shown else None
-        except FFmpegError:
-            _log.debug("%s cannot be sought in; it is decoded from its beginning.", self.path)
-        return None
-
     def _shown(
         self, packets: Iterator[Packet[VideoStream]] | None = None, after: Fraction | None = None
-    ) -> Iterator[_Timed]:
+    ) -> Iterator[Timed]:
         """Give the pictures, progressive, with strictly rising times on the film's own clock."""
         step = self._scan.timing.step
-        for time, picture in made_progressive(self._timed(packets), self._field, step=step):
+        for time, picture in made_progressive(self._decoding.timed(packets), self._field, step=step):
             if after is None or time >= after:
                 yield time, picture
 
-    def _timed(self, packets: Iterator[Packet[VideoStream]] | None) -> Iterator[_Timed]:
-        """Give the decoded pictures with strictly rising times on the film's own clock."""
-        timing, stamps = self._scan.timing, self._scan.stamps
-        step = timing.step or timing.tick
-        last: Fraction | None = None
-        for number, picture in enumerate(self._decoded(packets)):
-            stamp = picture.pts
-            if self._scan.in_order:
-                place = number + self._lost
-                stamp = stamps[place] if place < len(stamps) else None
-            if stamp is not None:
-                time = timing.time_of(stamp)
-            else:
-                time = timing.first if last is None else last + step
-            if last is not None and time <= last:
-                what = "is a frame without a time of its own, which is left out"
-                self._damage.note(what, time - self._origin)
-                continue
-            last = time
-            yield time, picture
-
-    def _decoded(self, packets: Iterator[Packet[VideoStream]] | None) -> Iterator[VideoFrame]:
-        assert self._container is not None
-        stamp: int | None = None
-        self._lost = 0
-        for packet in packets or unbroken(demuxed(self._container, self._stream), self._scan.breaks):
-            stamp = packet.pts if packet.pts is not None else packet.dts
-            try:
-                yield from packet.decode()  # the last one is empty and empties the decoder
-            except EndOfFile:
-                return
-            except FFmpegError as error:
-                self._lost += 1
-                time = None if stamp is None else self._scan.timing.time_of(stamp) - self._origin
-                self._damage.note("is a damaged packet, which is left out", time, error.strerror or "")
-
     def _reopen(self) -> None:
-        self._close()
-        self._container = container = open_container(self.path)
-        self._stream = main_video(container, self.path, self._scan.stream)
-        # Not by frame: a damaged packet then costs the frames decoded beside it, which differ by machine.
-        self._stream.thread_type = "SLICE"
-        videos = [stream for stream in container.streams.video if not is_cover(stream)]
+        self._decoding.reopen()
+        self._stream = stream = self._decoding.stream
+        streams = self._decoding.container.streams
+        videos = [film for film in streams.video if not is_cover(film)]
         if len(videos) > 1:
             self._warn(
                 "videos",
                 "%s holds %d films; stream %d is taken. --map 0:v:%d would take another.",
                 self.path,
                 len(videos),
-                self._stream.index,
-                next(place for place, film in enumerate(videos) if film.index != self._stream.index),
+                stream.index,
+                next(place for place, film in enumerate(videos) if film.index != stream.index),
             )
-        self._has_tracks = len(container.streams) > 1
-
-    def _close(self) -> None:
-        if self._container is not None:
-            self._container.close()
-            self._container = None
+        self._has_tracks = len(streams) > 1
 
     def _warn(self, about: str, message: str, *details: object) -> None:
         if about not in self._warned:

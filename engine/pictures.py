@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 from typing import cast
 
 import numpy as np
@@ -19,10 +15,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from .colour import Layout, Samples, planes_from_rgb, resolve_matrix, rgb_from_planes
-from .exif import orientation_of
 from .frame import Colour, Pixels
-
-_log = logging.getLogger(__name__)
+from .turn import Turn
 
 # The formats whose planes are read and written as they are; all others pass through one of these.
 _PLANAR = re.compile(r"(?:yuvj?(?P<chroma>420|422|440|444)p|(?P<grey>gray)|gbrp)(?P<bits>\d+)?(?:le)?")
@@ -99,70 +93,6 @@ def sampling_of(name: str) -> str:
     if pixel_format.chroma_width(64) == 64:
         return "444"
     return "422" if pixel_format.chroma_height(64) == 64 else "420"
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """How to set a picture upright: swap rows and columns first, then mirror.
-
-    Attributes:
-        transpose: Rows become columns.
-        across: Mirror left and right.
-        down: Mirror top and bottom.
-    """
-
-    transpose: bool = False
-    across: bool = False
-    down: bool = False
-
-
-_TURNS = {  # by the angle, against the clock
-    90: Turn(transpose=True, down=True),
-    180: Turn(across=True, down=True),
-    270: Turn(transpose=True, across=True),
-}
-
-
-_ORIENTATIONS = {  # EXIF's
-    1: Turn(),
-    2: Turn(across=True),
-    3: Turn(across=True, down=True),
-    4: Turn(down=True),
-    5: Turn(transpose=True),
-    6: Turn(transpose=True, across=True),
-    7: Turn(transpose=True, across=True, down=True),
-    8: Turn(transpose=True, down=True),
-}
-
-
-def turn_of(picture: VideoFrame, file: Path | None = None) -> Turn:
-    """Return what the display matrix of a picture asks for; angles off the square are ignored.
-
-    Args:
-        picture: Decoded.
-        file: The photo that it comes from, if it is one.
-    """
-    try:
-        data = cast("Mapping[str, bytes]", picture.side_data).get("DISPLAYMATRIX")
-    except ValueError:
-        # PyAV 18.1 does not know the side data in which libav 8 keeps EXIF, and then gives none of it.
-        # What is left tells the angle and hides a mirror.
-        orientation = orientation_of(file.read_bytes()) if file is not None else None
-        if orientation is not None:
-            return _ORIENTATIONS[orientation]
-        return _TURNS.get(picture.rotation % 360, Turn())
-    if data is None:
-        return Turn()
-    # A point (x, y), y downwards, goes to (a x + c y, b x + d y).
-    a, b, _, c, d = (round(int(x) / 2**16) for x in np.frombuffer(data, np.int32)[:5])
-    if (b or c) and (a or d):
-        _log.warning(
-            "The film asks to be turned by %d degrees; only right angles are done.", picture.rotation
-        )
-        return Turn()
-    if b or c:
-        return Turn(transpose=True, across=c < 0, down=b < 0)
-    return Turn(across=a < 0, down=d < 0)
 
 
 def aspect_of(stream: VideoStream) -> Fraction:

@@ -20,8 +20,9 @@ from av.video.frame import VideoFrame
 from ..errors import InputError
 from .frame import Format, Frame, Pixels
 from .packets import MOST_PIXELS, WHAT_TO_GIVE, check_within, limit_pixels
-from .pictures import Reader, aspect_of, colour_of, depth_of, sampling_of, turn_of
+from .pictures import Reader, aspect_of, colour_of, depth_of, sampling_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
+from .turn import turn_of
 
 _log = logging.getLogger(__name__)
 

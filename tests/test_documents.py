@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from reel.cli import export, run
+from reel.cli import export
 from reel.cli.maps import joined
+from reel.cli.options import parser as run_parser
 from reel.models.manifest import NETWORKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,7 +52,7 @@ def commands(name: str) -> list[str]:
 @pytest.mark.parametrize("command", commands("reel-run"))
 def test_every_example_of_reel_run_is_understood(command: str) -> None:
     if command != "reel-run":
-        options = run.parser().parse_intermixed_args(joined(command.split()[1:]))
+        options = run_parser().parse_intermixed_args(joined(command.split()[1:]))
         assert options.sources or options.source_option
 
 

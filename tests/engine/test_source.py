@@ -92,8 +92,8 @@ def test_a_seek_that_leads_elsewhere_is_noticed(make_film, drifting) -> None:
     path = make_film("film.mp4", drifting(24), options={"qp": "0", "g": "6", "bf": "0"})
     with Film(path) as film:
         for key in film._scan.keys:
-            assert film._packets_from(key) is not None
-            assert film._packets_from(replace(key, shown=key.shown + 1)) is None
+            assert film._decoding.packets_from(key) is not None
+            assert film._decoding.packets_from(replace(key, shown=key.shown + 1)) is None
 
 
 def test_a_range_that_begins_between_frames_keeps_the_wait(make_film, drifting) -> None:
