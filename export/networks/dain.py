@@ -6,13 +6,12 @@ PaddleGAN ships it as a frozen program only; its definition is in PaddleGAN's hi
 
 from __future__ import annotations
 
-import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
 from ..recipe import Traced
-from .examples import moving_pictures
+from .bases import PairRecipe
 from .pwc import FEATURES, FlowEstimator, PyramidFeatures, sample
 
 LEVELS = tuple(f"level{level}" for level in FEATURES if level > 1)
@@ -115,30 +114,18 @@ class Dain(nn.Layer):
         }
 
 
-class DainRecipe:
+class DainRecipe(PairRecipe):
     """How reel exports PaddleGAN's DAIN (see ``export.recipe.Recipe``)."""
 
-    def __init__(self):
-        self.net = Dain()
-        self.net.eval()
+    network = Dain
+    levels = LEVELS
 
-    def layout(self):
-        return {name: tuple(parameter.shape) for name, parameter in self.net.named_weights().items()}
-
-    def load(self, weights):
-        for name, parameter in self.net.named_weights().items():
-            parameter.set_value(weights[name])
-
-    def example(self, height, width):
-        a, b = moving_pictures(2, height, width)
-        return {"a": a, "b": b, "t": np.array([0.3], np.float32)}
-
-    def paddle_output(self, example):
-        with paddle.no_grad():
-            return self.net(*(paddle.to_tensor(example[name]) for name in ("a", "b", "t"))).numpy()
+    def maps(self, side):
+        """Return the names of a frame's feature maps."""
+        return tuple(f"{side}_{level}" for level in self.levels)
 
     def traced(self):
-        a, b = (tuple(f"{side}_{level}" for level in LEVELS) for side in "ab")
+        a, b = self.maps("a"), self.maps("b")
         return {
             "features": Traced(self.net.features, ("frame",)),
             "flow": Traced(self.net.flow, (a, b)),
@@ -149,8 +136,7 @@ class DainRecipe:
     def compose(self, run, example):
         inputs = {}
         for side in "ab":
-            maps = run("features", frame=example[side])
-            inputs |= {f"{side}_{level}": maps[i] for i, level in enumerate(LEVELS)}
+            inputs |= dict(zip(self.maps(side), run("features", frame=example[side]), strict=True))
         flow_ab, flow_ba = run("flow", **inputs)
-        (moved,) = run("warp", **example, flow_ab=flow_ab, flow_ba=flow_ba)
+        (moved,) = run("warp", **example, **inputs, flow_ab=flow_ab, flow_ba=flow_ba)
         return run("rectify", moved=moved)[0]

@@ -229,8 +229,7 @@ UNUSED_WEIGHTS = {"flownets.deconv2.weight": (2, 2, 4, 4), "flownets.deconv2.bia
 class DainDepthRecipe(DainRecipe):
     """How reel exports the paper's DAIN: as PaddleGAN's, but for what the graphs are."""
 
-    def __init__(self):
-        self.net = DainDepth()
+    network = DainDepth
 
     def traced(self):
         a, b = (tuple(f"{side}_{level}" for level in LEVELS) for side in "ab")

@@ -8,14 +8,13 @@ far each frame is to be trusted is estimated. ``training/starter_dain.py`` is th
 
 from __future__ import annotations
 
-import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 
 from ..recipe import Traced
-from .examples import moving_pictures
-from .pwc import base_grid, leaky
+from .dain import DainRecipe
+from .pwc import base_grid, correlation, leaky
 
 CHANNELS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 64}
 LEVELS = (2, 3, 4, 5)  # that the flow is estimated at
@@ -40,17 +39,6 @@ def sample(image, flow):
 
 def enlarged(x, factor):
     return F.interpolate(x, scale_factor=factor, mode="bilinear", align_corners=False)
-
-
-def correlation(first, second):
-    """Return the mean product of two maps at 49 displacements: [N, 49, H, W], y outermost."""
-    padded = F.pad(second, [REACH] * 4)
-    # Counted from the far end, the slices need no shape arithmetic.
-    slices = [slice(i, i - 2 * REACH if i < 2 * REACH else None) for i in range(2 * REACH + 1)]
-    return paddle.concat(
-        [(first * padded[:, :, dy, dx]).mean(axis=1, keepdim=True) for dy in slices for dx in slices],
-        axis=1,
-    )
 
 
 class Features(nn.Layer):
@@ -98,7 +86,7 @@ class Flow(nn.Layer):
             else:
                 flow = 2.0 * enlarged(flow, 2)
                 other = sample(other, flow)
-            x = paddle.concat([leaky(correlation(mine, other)), mine, flow], axis=1)
+            x = paddle.concat([leaky(correlation(mine, other, REACH)), mine, flow], axis=1)
             for index in range(len(FLOW_WIDTHS)):
                 x = leaky(self._sub_layers[f"conv{level}_{index}"](x))
             flow = flow + self._sub_layers[f"flow{level}"](x)
@@ -202,43 +190,13 @@ class SmallDain(nn.Layer):
         return {f"{part}.{name}": p for part, layer in parts.items() for name, p in layer.named_parameters()}
 
 
-class SmallDainRecipe:
+class SmallDainRecipe(DainRecipe):
     """How reel exports its small interpolator (see ``export.recipe.Recipe``)."""
 
-    def __init__(self):
-        self.net = SmallDain()
-        self.net.eval()
-
-    def layout(self):
-        return {name: tuple(parameter.shape) for name, parameter in self.net.named_weights().items()}
-
-    def load(self, weights):
-        for name, parameter in self.net.named_weights().items():
-            parameter.set_value(weights[name])
-
-    def example(self, height, width):
-        a, b = moving_pictures(2, height, width)
-        return {"a": a, "b": b, "t": np.array([0.3], np.float32)}
-
-    def paddle_output(self, example):
-        with paddle.no_grad():
-            return self.net(*(paddle.to_tensor(example[name]) for name in ("a", "b", "t"))).numpy()
+    network = SmallDain
+    levels = tuple(f"level{level}" for level in LEVELS)
 
     def traced(self):
-        a, b = (tuple(f"{side}_level{level}" for level in LEVELS) for side in "ab")
-        warp = ("a", "b", a[0], b[0], "flow_ab", "flow_ba", "t")
-        return {
-            "features": Traced(self.net.features, ("frame",)),
-            "flow": Traced(self.net.flow, (a, b)),
-            "warp": Traced(self.net.warp, warp),
-            "rectify": Traced(self.net.rectify, ("moved",)),
-        }
-
-    def compose(self, run, example):
-        inputs = {}
-        for side in "ab":
-            maps = run("features", frame=example[side])
-            inputs |= {f"{side}_level{level}": maps[i] for i, level in enumerate(LEVELS)}
-        flow_ab, flow_ba = run("flow", **inputs)
-        (moved,) = run("warp", **example, **inputs, flow_ab=flow_ab, flow_ba=flow_ba)
-        return run("rectify", moved=moved)[0]
+        maps = (self.maps("a")[0], self.maps("b")[0])
+        warp = Traced(self.net.warp, ("a", "b", *maps, "flow_ab", "flow_ba", "t"))
+        return super().traced() | {"warp": warp}

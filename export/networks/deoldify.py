@@ -15,6 +15,7 @@ from paddle import nn
 from ...models.deoldify import MEAN, STD
 from ..ppgan import ppgan_module
 from ..recipe import Traced
+from .bases import LayerRecipe
 from .examples import moving_pictures
 
 
@@ -94,28 +95,18 @@ def original(artistic):
     return module.build_model("artistic" if artistic else "stable")
 
 
-class DeoldifyRecipe:
+class DeoldifyRecipe(LayerRecipe):
     """How reel exports DeOldify (see ``export.recipe.Recipe``)."""
 
+    inputs = ("picture",)
+
     def __init__(self, artistic):
-        self.net = original(artistic)
-        self.net.eval()
-
-    def layout(self):
-        return {name: tuple(value.shape) for name, value in self.net.state_dict().items()}
-
-    def load(self, weights):
-        for name, value in self.net.state_dict().items():
-            value.set_value(weights[name])
+        super().__init__(original(artistic))
 
     def example(self, height, width):
         grey = moving_pictures(1, height, width)[0].mean(axis=1, keepdims=True)
         mean, std = (np.array(values, np.float32).reshape(1, 3, 1, 1) for values in (MEAN, STD))
         return {"picture": (grey - mean) / std}
-
-    def paddle_output(self, example):
-        with paddle.no_grad():
-            return self.net(paddle.to_tensor(example["picture"])).numpy()
 
     def traced(self):
         return {"colour": Traced(Colouriser(self.net), ("picture",))}

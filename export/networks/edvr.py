@@ -8,13 +8,12 @@ another distance around it, so that a frame too large for the memory is cut into
 
 from __future__ import annotations
 
-import numpy as np
 import paddle
 from paddle import nn
 
 from ..ppgan import ppgan_module
 from ..recipe import Traced
-from .examples import moving_pictures
+from .bases import WindowRecipe
 
 WINDOW = 5
 
@@ -135,7 +134,7 @@ def original(channels, blocks):
     return ppgan_module("ppgan.models.generators.edvr").EDVRNet(nf=channels, back_RBs=blocks)
 
 
-class EdvrRecipe:
+class EdvrRecipe(WindowRecipe):
     """How reel exports EDVR (see ``export.recipe.Recipe``).
 
     Args:
@@ -144,22 +143,7 @@ class EdvrRecipe:
     """
 
     def __init__(self, channels, blocks):
-        self.net = original(channels, blocks)
-        self.net.eval()
-
-    def layout(self):
-        return {name: tuple(value.shape) for name, value in self.net.state_dict().items()}
-
-    def load(self, weights):
-        for name, value in self.net.state_dict().items():
-            value.set_value(weights[name])
-
-    def example(self, height, width):
-        return {"window": np.stack(moving_pictures(WINDOW, height, width), axis=1)}
-
-    def paddle_output(self, example):
-        with paddle.no_grad():
-            return self.net(paddle.to_tensor(example["window"])).numpy()
+        super().__init__(original(channels, blocks))
 
     def traced(self):
         mine, other = (tuple(f"{side}{level}" for level in (1, 2, 3)) for side in ("level", "reference"))

@@ -10,14 +10,14 @@ same in PyTorch.
 
 from __future__ import annotations
 
-import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
 from paddle.vision.ops import DeformConv2D
 
 from ..recipe import Traced
-from .examples import moving_pictures
+from .bases import WindowRecipe
+from .pwc import leaky
 
 WINDOW = 5
 NEIGHBOURS = tuple(i for i in range(WINDOW) if i != WINDOW // 2)
@@ -25,10 +25,6 @@ CHANNELS, WIDE = 32, 64
 FRONT_BLOCKS, BACK_BLOCKS = 3, 5
 GROUPS = 8
 LEVELS = (1, 2, 3)
-
-
-def leaky(x):
-    return F.leaky_relu(x, negative_slope=0.1)
 
 
 def doubled(x):
@@ -187,26 +183,14 @@ class SmallEdvr(nn.Layer):
         return named | dict(self.enlarge.named_parameters())
 
 
-class SmallEdvrRecipe:
+class SmallEdvrRecipe(WindowRecipe):
     """How reel exports its small EDVR (see ``export.recipe.Recipe``)."""
 
     def __init__(self):
-        self.net = SmallEdvr()
-        self.net.eval()
+        super().__init__(SmallEdvr())
 
-    def layout(self):
-        return {name: tuple(parameter.shape) for name, parameter in self.net.named_weights().items()}
-
-    def load(self, weights):
-        for name, parameter in self.net.named_weights().items():
-            parameter.set_value(weights[name])
-
-    def example(self, height, width):
-        return {"window": np.stack(moving_pictures(WINDOW, height, width), axis=1)}
-
-    def paddle_output(self, example):
-        with paddle.no_grad():
-            return self.net(paddle.to_tensor(example["window"])).numpy()
+    def weights(self):
+        return self.net.named_weights()
 
     def traced(self):
         own, reference = (tuple(f"{side}{level}" for level in LEVELS) for side in ("level", "reference"))

@@ -44,11 +44,14 @@ def masked_sample(features, flow, threshold):
     return sample(features, flow) * (inside >= threshold).cast("float32")
 
 
-def correlation(first, second):
-    """Return the mean product of two feature maps at 81 displacements: [N, 81, H, W], y outermost."""
-    padded = F.pad(second, [REACH] * 4)
+def correlation(first, second, reach):
+    """Return the mean product of two feature maps at displacements of up to ``reach`` in both directions.
+
+    [N, (2 reach + 1)**2, H, W], y outermost.
+    """
+    padded = F.pad(second, [reach] * 4)
     # Counted from the far end, the slices need no shape arithmetic: a twentieth of the nodes in ONNX.
-    slices = [slice(i, i - 2 * REACH if i < 2 * REACH else None) for i in range(2 * REACH + 1)]
+    slices = [slice(i, i - 2 * reach if i < 2 * reach else None) for i in range(2 * reach + 1)]
     return paddle.concat(
         [(first * padded[:, :, dy, dx]).mean(axis=1, keepdim=True) for dy in slices for dx in slices],
         axis=1,
@@ -119,12 +122,12 @@ class FlowEstimator(nn.Layer):
         for level in (6, 5, 4, 3, 2):
             mine, other = first[level - 2], second[level - 2]
             if level == 6:
-                x = leaky(correlation(mine, other))
+                x = leaky(correlation(mine, other, REACH))
             else:
                 up_flow = layers[f"deconv{level + 1}"](flow)
                 up_features = layers[f"upfeat{level + 1}"](x)
                 warped = masked_sample(other, up_flow * LEVEL_SCALE[level], self.mask_threshold)
-                cost = leaky(correlation(mine, warped))
+                cost = leaky(correlation(mine, warped, REACH))
                 x = paddle.concat([cost, mine, up_flow, up_features], axis=1)
             for i in range(len(DENSE)):
                 x = paddle.concat([leaky(layers[f"conv{level}_{i}"](x)), x], axis=1)

@@ -80,7 +80,7 @@ def test_every_weight_of_the_authors_file_has_its_place(network, folder):
 
 def test_the_correlation_is_the_authors(folder):
     archive = np.load(folder / "op_correlation.npz")
-    found = correlation(*tensors(archive["a"], archive["b"])).numpy()
+    found = correlation(*tensors(archive["a"], archive["b"]), reach=4).numpy()
     np.testing.assert_allclose(found, archive["out"], rtol=0, atol=1e-6)
 
 

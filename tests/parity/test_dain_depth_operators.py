@@ -148,5 +148,5 @@ def test_correlation_equals_the_loops():
     first, second = rng.normal(0, 1, (2, 5, 9, 11)).astype(np.float32)
     wide = np.pad(second, ((0, 0), (4, 4), (4, 4)))
     expected = [(first * wide[:, y : y + 9, x : x + 11]).mean(0) for y in range(9) for x in range(9)]
-    found = correlation(paddle.to_tensor(first[None]), paddle.to_tensor(second[None])).numpy()[0]
+    found = correlation(paddle.to_tensor(first[None]), paddle.to_tensor(second[None]), reach=4).numpy()[0]
     np.testing.assert_allclose(found, np.stack(expected), rtol=0, atol=1e-6)
