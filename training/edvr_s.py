@@ -13,17 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from course import Plan, train
 from degrade import shrunk, worn
 from figures import decibels, luma, to_eight_bits, unsteadiness
 from material import KEPT_CLIPS, SHARP_CLIPS, frames, photos, scikit_pictures, shots, with_smaller
-from motion import camera_sequence, clip_sequence, turned
+from motion import CELL, camera_sequence, clip_sequence, turned
 from PIL import Image
-from starter_edvr import WINDOW, StarterEdvr
+from starter_edvr import NEIGHBOURS, WINDOW, StarterEdvr
 
 PATCH, BATCH = 32, 8
 LEGS = (4_000, 12_000, 30_000)
-ALONE = 1_000  # steps after which the neighbours take part
+ALONE = 500  # steps after which the neighbours take part
 SHAKE = 0.6  # gate weave of worn film, pixels of the large frame
 
 material: dict[str, list] = {}
@@ -37,50 +38,71 @@ def prepare() -> None:
 
 
 def sequence(rng, *, weave=0.0):
+    """Return frames [5, S, S, 3] and the shifts of what they show (see ``camera_sequence``)."""
     size = 4 * PATCH
     if rng.random() < 0.2:
-        return turned(clip_sequence(rng, material["clips"], WINDOW, size), rng)
-    made = camera_sequence(rng, material["pictures"], WINDOW, size, weave=weave)
+        made = clip_sequence(rng, material["clips"], WINDOW, size)
+        return turned(made, rng), np.full((WINDOW, size // CELL, size // CELL, 2), np.nan, np.float32)
+    made, shifts = camera_sequence(rng, material["pictures"], WINDOW, size, weave=weave)
     if rng.random() < 0.1:
         made = made[..., rng.permutation(3)]
-    return turned(made, rng)
+    return turned(made, rng, shifts=shifts)
 
 
 def clean_batch(rng):
-    """Return windows [N, 5, h, w, 3] and their middle frames [N, 4h, 4w, 3]."""
-    large = [sequence(rng) for _ in range(BATCH)]
-    return np.stack([shrunk(s) for s in large]), np.stack([s[WINDOW // 2] for s in large])
+    """Return windows [N, 5, h, w, 3], their middle frames [N, 4h, 4w, 3], and shifts [N, 5, h/2, w/2, 2]."""
+    large, shifts = zip(*(sequence(rng) for _ in range(BATCH)), strict=True)
+    windows = np.stack([shrunk(frames) for frames in large])
+    return windows, np.stack([frames[WINDOW // 2] for frames in large]), np.stack(shifts)
 
 
 def film_batch(rng):
     """Return the same, of worn film, two of five without colour."""
-    large = []
+    large, shifts = [], []
     for _ in range(BATCH):
-        made = sequence(rng, weave=SHAKE * rng.random())
+        made, moved = sequence(rng, weave=SHAKE * rng.random())
         if rng.random() < 0.4:
             made = np.repeat(np.rint(luma(made)).astype(np.uint8)[..., None], 3, axis=3)
         large.append(made)
-    return np.stack([worn(s, rng) for s in large]), np.stack([s[WINDOW // 2] for s in large])
+        shifts.append(moved)
+    windows = np.stack([worn(frames, rng) for frames in large])
+    return windows, np.stack([frames[WINDOW // 2] for frames in large]), np.stack(shifts)
 
 
 def loss(net, batch, step):
-    window, wanted = batch
+    window, wanted, shifts = batch
     alone = step < ALONE
-    got, told = net.forward_and_witness(window, alone=alone)
-    return charbonnier(got - wanted) + (0.1 if alone else 0.02) * charbonnier(told)
+    got, found = net.forward_and_shifts(window, alone=alone)
+    return charbonnier(got - wanted) + (0.05 if alone else 0.01) * astray(found, shifts)
+
+
+def astray(found, shifts):
+    """Return how far the alignment reads from where things are, in features, at all levels, on average."""
+    wanted = torch.cat([shifts[:, i] for i in NEIGHBOURS]).movedim(-1, 1) / CELL
+    known = ~wanted.isnan().flatten(1).any(dim=1)
+    if not known.any():
+        return wanted.new_zeros(())
+    return sum(
+        torch.sqrt((found[level][known] - F.avg_pool2d(wanted[known], size) / size) ** 2 + 1e-4).mean()
+        for level, size in ((1, 1), (2, 2), (3, 4))
+    )
 
 
 def charbonnier(x):
     return torch.sqrt(x**2 + 1e-6).mean()
 
 
-def enlarged(net, small):
-    """Return the inner frames of uint8 frames [N, h, w, 3] as a network has them, [N - 4, 4h, 4w, 3]."""
+def enlarged(net, small, *, alone=False):
+    """Return the inner frames of uint8 frames [N, h, w, 3] as a network has them, [N - 4, 4h, 4w, 3].
+
+    With ``alone`` it is shown each frame five times in place of the frame and its neighbours.
+    """
     x = torch.from_numpy(small).permute(0, 3, 1, 2).float() / 255
     out = []
     with torch.no_grad():
         for index in range(len(x) - WINDOW + 1):
-            y = net(x[None, index : index + WINDOW])[0]
+            window = x[index : index + WINDOW]
+            y = net((window[[WINDOW // 2] * WINDOW] if alone else window)[None])[0]
             out.append(to_eight_bits(y.permute(1, 2, 0).numpy()))
     return np.stack(out)
 
@@ -97,12 +119,15 @@ def kept_sequences():
     stills = photos(kept=True)
     for index, still in enumerate(stills):
         smaller = with_smaller([still], scales=(0.6,))
-        found[f"still{index}"] = camera_sequence(rng, smaller, WINDOW + 1, 256, fastest=6, layers=0.0)
+        found[f"still{index}"] = camera_sequence(rng, smaller, WINDOW + 1, 256, fastest=6, layers=0.0)[0]
     return found
 
 
 def measure(film):
-    """Return a function that measures a network; decibels above bicubic, of RGB and of luma."""
+    """Return a function that measures a network.
+
+    Decibels above bicubic, of RGB and of luma, and how many of them (RGB) come of the neighbours.
+    """
     rng = np.random.default_rng(3)
     cases = {}
     for name, large in kept_sequences().items():
@@ -122,8 +147,10 @@ def measure(film):
             found[f"{name}_luma"] = mean_decibels(luma(got), luma(wanted)) - mean_decibels(
                 luma(cubic), luma(wanted)
             )
+            lone = mean_decibels(enlarged(net, small, alone=True), wanted)
+            found[f"{name}_neighbours"] = mean_decibels(got, wanted) - lone
             found[f"{name}_steadier"] = unsteadiness(cubic, wanted) / max(unsteadiness(got, wanted), 1e-6)
-        for kind in ("rgb", "luma"):
+        for kind in ("rgb", "luma", "neighbours"):
             found[f"clips_{kind}"] = float(np.mean([found[f"{name}_{kind}"] for name in KEPT_CLIPS]))
             found[f"stills_{kind}"] = float(np.mean([found[f"still{i}_{kind}"] for i in range(4)]))
         return {key: round(value, 3) for key, value in found.items()}
@@ -156,7 +183,8 @@ def main() -> None:
     torch.manual_seed(plan.seed)
     net = StarterEdvr()
     if args.begin:
-        net.load_state_dict(torch.load(args.begin, weights_only=True)["mean"])
+        kept = torch.load(args.begin, weights_only=True)["mean"]
+        net.load_state_dict({name: kept[name] for name in net.state_dict()})
     make = film_batch if args.film else clean_batch
     train(
         net,

@@ -29,8 +29,6 @@ def halved(net: torch.nn.Module) -> dict[str, np.ndarray]:
     """Round a network's weights to float16, in place, and return them."""
     arrays = {}
     for name, parameter in net.named_parameters():
-        if name.startswith("witness."):
-            continue
         arrays[name] = parameter.detach().half().contiguous().numpy()
         parameter.data = parameter.data.half().float()
     return arrays

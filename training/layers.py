@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from motion import place_in, seen_by
+from motion import camera, place_in, seen_by
 
 
 def layered_frames(rng, pictures, times, size, *, fastest=28.0):
@@ -63,11 +63,6 @@ def shape_of(rng, size):
 def moved_mask(mask, move, size):
     """Return a mask as the camera sees it, [size, size] float32 in [0, 1]."""
     middle = (np.array(mask.shape[::-1]) - 1) / 2
-    shift_x, shift_y, turn, zoom = move
-    scale = np.exp(zoom)
-    cos, sin = scale * np.cos(turn), scale * np.sin(turn)
-    half = (size - 1) / 2
-    x, y = middle[0] + shift_x, middle[1] + shift_y
-    matrix = np.array([[cos, -sin, x - cos * half + sin * half], [sin, cos, y - sin * half - cos * half]])
+    matrix = camera(middle, move, size)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     return cv2.warpAffine(mask, matrix, (size, size), flags=flags).astype(np.float32) / 255

@@ -20,9 +20,9 @@ def main() -> None:
     EXAMPLES.mkdir(exist_ok=True)
     for network in (EDVR_S, DAIN_S):
         net = NETWORKS[network.name]()
-        layout = {n: tuple(p.shape) for n, p in net.named_parameters() if not n.startswith("witness.")}
+        layout = {n: tuple(p.shape) for n, p in net.named_parameters()}
         weights = rehearsal_weights(network, layout)
-        net.load_state_dict({name: torch.from_numpy(weights[name]) for name in layout}, strict=False)
+        net.load_state_dict({name: torch.from_numpy(weights[name]) for name in layout})
         np.savez_compressed(EXAMPLES / f"{network.name}-seeded.npz", **example(network.name, net))
 
 

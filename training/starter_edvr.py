@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 WINDOW = 5
+NEIGHBOURS = [i for i in range(WINDOW) if i != WINDOW // 2]
 
 
 def leaky(x):
@@ -34,7 +35,10 @@ def blocks(count, channels):
 
 
 class DeformableConv(nn.Module):
-    """A modulated deformable convolution of one tap, each group of channels read from a place of its own."""
+    """A modulated deformable convolution of one tap, each group of channels read from a place of its own.
+
+    Returns the result, and the mean of how far off the places are, [N, 2, H, W], x and y.
+    """
 
     def __init__(self, channels, groups):
         super().__init__()
@@ -53,7 +57,8 @@ class DeformableConv(nn.Module):
         grid = torch.stack([x * (2 / (width - 1)) - 1, y * (2 / (height - 1)) - 1], dim=-1)
         own = features.reshape(count * groups, channels // groups, height, width)
         read = F.grid_sample(own, grid, mode="bilinear", padding_mode="zeros", align_corners=True) * mask
-        return self.dcn(read.reshape(count, channels, height, width))
+        shift = offset.reshape(count, groups, 2, height, width).mean(dim=1).flip(1)
+        return self.dcn(read.reshape(count, channels, height, width)), shift
 
 
 class Alignment(nn.Module):
@@ -72,6 +77,7 @@ class Alignment(nn.Module):
 
     def forward(self, own, reference):
         offset = aligned = None
+        shifts = {}
         for level in (3, 2, 1):
             part = lambda name, level=level: self.get_submodule(f"PCD_Align_L{level}_{name}")  # noqa: E731
             mine, other = own[level - 1], reference[level - 1]
@@ -79,11 +85,11 @@ class Alignment(nn.Module):
             if level < 3:
                 x = torch.cat([x, doubled(offset) * 2], dim=1)
             offset = leaky(part("offset_conv2")(x))
-            read = part("dcn")(mine, offset)
+            read, shifts[level] = part("dcn")(mine, offset)
             if level < 3:
                 read = part("fea_conv")(torch.cat([read, doubled(aligned)], dim=1))
             aligned = leaky(read)
-        return aligned
+        return aligned, shifts
 
 
 def doubled(x):
@@ -107,10 +113,8 @@ class StarterEdvr(nn.Module):
         self.upconv1 = nn.Conv2d(wide, 4 * channels, 3, 1, 1)
         self.conv_last = nn.Conv2d(channels, 48, 3, 1, 1)
         self.base = nn.Conv2d(3, 48, 5, groups=3, bias=False)
-        self.witness = nn.Conv2d(channels, 12, 1)  # for training alone; see forward
         begin(self)
-        neighbours = [i for i in range(WINDOW) if i != WINDOW // 2]
-        self.fusion.weight.data.unflatten(1, (WINDOW, channels))[:, neighbours] *= 0.1
+        self.fusion.weight.data.unflatten(1, (WINDOW, channels))[:, NEIGHBOURS] *= 0.1
         self.fusion.weight.data *= WINDOW**0.5
         self.base.weight.data = cubic_kernels().repeat(3, 1, 1, 1)
 
@@ -120,12 +124,11 @@ class StarterEdvr(nn.Module):
         level3 = leaky(self.fea_L3_conv2(leaky(self.fea_L3_conv1(level2))))
         return level1, level2, level3
 
-    def forward(self, window, *, alone=False):
-        return self.forward_and_witness(window, alone=alone)[0]
+    def forward(self, window):
+        return self.forward_and_shifts(window)[0]
 
-    def forward_and_witness(self, window, *, alone=False):
-        """Return the result, and how far the middle frame, as told from each frame's features alone once
-        they are aligned, is from what it is: [5 N, 12, H/2, W/2].
+    def forward_and_shifts(self, window, *, alone=False):
+        """Return the result, and how far the alignment moves each neighbour, by level: [4 N, 2, h, w].
 
         With ``alone`` the result is made of the middle frame alone, and the alignment learns from features
         that it does not change: at first neighbours are but noise, from which a network learns to look away
@@ -136,30 +139,25 @@ class StarterEdvr(nn.Module):
         frames = torch.cat([window[:, i] for i in range(WINDOW)])
         levels = [level.split(count) for level in self.pyramid(frames)]
         middle = levels[0][WINDOW // 2]
-        others = [i for i in range(WINDOW) if i != WINDOW // 2]
         if alone:
             levels = [[part.detach() for part in level] for level in levels]
-        own = [torch.cat([level[i] for i in others]) for level in levels]
-        reference = [level[WINDOW // 2].repeat(len(others), 1, 1, 1) for level in levels]
-        aligned = list(self.PCDModule(own, reference).split(count))
-        aligned.insert(WINDOW // 2, levels[0][WINDOW // 2])
-        told = self.witness(torch.cat(aligned)) - F.pixel_unshuffle(centre, 2).repeat(WINDOW, 1, 1, 1)
-        if alone:
-            aligned = [middle if i == WINDOW // 2 else torch.zeros_like(middle) for i in range(WINDOW)]
+        own = [torch.cat([level[i] for i in NEIGHBOURS]) for level in levels]
+        reference = [level[WINDOW // 2].repeat(len(NEIGHBOURS), 1, 1, 1) for level in levels]
+        found, shifts = self.PCDModule(own, reference)
+        aligned = [torch.zeros_like(part) if alone else part for part in found.split(count)]
+        aligned.insert(WINDOW // 2, middle)
         rebuilt = self.reconstructor(leaky(self.fusion(torch.cat(aligned, dim=1))))
         x = leaky(F.pixel_shuffle(self.upconv1(rebuilt), 2))
         x = self.conv_last(x) + self.base(F.pad(centre, [2, 2, 2, 2], mode="replicate"))
-        return F.pixel_shuffle(x, 4), told
+        return F.pixel_shuffle(x, 4), shifts
 
 
 # Of the first weights, against what would keep the size of signals: a block begins as almost nothing, an
-# alignment as none, the attention where its sigmoid is steep, the whole as bicubic enlargement.
+# alignment as none, the whole as bicubic enlargement.
 SMALLER = (
     (".conv2.", 0.1),
     ("conv_offset_mask.", 0.0),
-    ("tAtt_", 0.3),
     ("conv_last.", 0.02),
-    ("witness.", 0.1),
 )
 
 
