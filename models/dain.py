@@ -16,7 +16,7 @@ def _features(prefix: str) -> tuple[Tensor, ...]:
 
 _FRAME_A, _FRAME_B = Tensor("a", (1, 3, "H", "W")), Tensor("b", (1, 3, "H", "W"))
 _MOVED = Tensor("moved", (1, 13, "H", "W"))
-_FLOWS = (Tensor("flow_ab", (1, 2, "H/4", "W/4")), Tensor("flow_ba", (1, 2, "H/4", "W/4")))
+_FLOWS = tuple(Tensor(name, (1, 2, "H/4", "W/4"), exact=True) for name in ("flow_ab", "flow_ba"))
 
 DAIN = Network(
     name="dain",
@@ -25,7 +25,7 @@ DAIN = Network(
     graphs=(
         Graph("features", (Tensor("frame", (1, 3, "H", "W")),), _features(""), memory=70),
         Graph("flow", (*_features("a_"), *_features("b_")), _FLOWS, memory=900),
-        Graph("warp", (_FRAME_A, _FRAME_B, *_FLOWS, Tensor("t", (1,))), (_MOVED,), memory=230),
+        Graph("warp", (_FRAME_A, _FRAME_B, *_FLOWS, Tensor("t", (1,), exact=True)), (_MOVED,), memory=230),
         # A convolution of 7x7 and seven of 3x3: 3 + 7.
         Graph("rectify", (_MOVED,), (Tensor("between", (1, 3, "H", "W")),), 840, Tiling(10, 2)),
     ),

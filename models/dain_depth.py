@@ -7,8 +7,8 @@ from .spec import Graph, Kind, Network, Tensor, Tiling, Tolerance, WeightFolder,
 _CHANNELS = {2: 32, 3: 64, 4: 96, 5: 128, 6: 196}
 
 
-def _full(name: str, channels: int) -> Tensor:
-    return Tensor(name, (1, channels, "H", "W"))
+def _full(name: str, channels: int, *, exact: bool = False) -> Tensor:
+    return Tensor(name, (1, channels, "H", "W"), exact)
 
 
 def _levels(prefix: str) -> tuple[Tensor, ...]:
@@ -18,17 +18,20 @@ def _levels(prefix: str) -> tuple[Tensor, ...]:
     )
 
 
-_FLOWS = (Tensor("flow_ab", (1, 2, "H/4", "W/4")), Tensor("flow_ba", (1, 2, "H/4", "W/4")))
-_T = Tensor("t", (1,))
-_FRAME, _DEPTH, _WARPED = _full("frame", 3), _full("depth", 1), _full("warped", 196)
+_FLOWS = tuple(Tensor(name, (1, 2, "H/4", "W/4"), exact=True) for name in ("flow_ab", "flow_ba"))
+_T = Tensor("t", (1,), exact=True)
+_FRAME, _DEPTH, _WARPED = _full("frame", 3), _full("depth", 1, exact=True), _full("warped", 196)
 _HALF, _BELOW = Tensor("half", (1, 128, "H/2", "W/2")), Tensor("below", (1, 64, "H/2", "W/2"))
 # Channels last, unlike all others: the kernel warp reads all channels of a pixel together. Its size is not
 # that of the motion where a tile reads from another part of the frame.
 _CONTEXT, _SOURCE = Tensor("context", ("H", "W", 196)), Tensor("context", ("h", "w", 196))
 
 
-def _both(name: str, channels: int) -> tuple[Tensor, Tensor]:
-    return _full(f"a_{name}", channels), _full(f"b_{name}", channels)
+def _both(name: str, channels: int, *, exact: bool = False) -> tuple[Tensor, Tensor]:
+    return _full(f"a_{name}", channels, exact=exact), _full(f"b_{name}", channels, exact=exact)
+
+
+_MOTIONS = _both("motion", 2, exact=True)
 
 
 # What git calls each file of the ncnn port (nihui/dain-ncnn-vulkan, models/best).
@@ -64,17 +67,17 @@ DAIN_DEPTH = Network(
         Graph("context", (_FRAME, _DEPTH), (_CONTEXT,), 1_610, Tiling(17, 1)),
         Graph("flow", (*_levels("a_"), *_levels("b_")), _FLOWS, memory=900),
         Graph("kernels", (_full("a", 3), _full("b", 3)), _both("kernel", 16), memory=830),
-        Graph("motion", (*_both("depth", 1), *_FLOWS, _T), _both("motion", 2), memory=650),
+        Graph("motion", (*_both("depth", 1, exact=True), *_FLOWS, _T), _MOTIONS, memory=650),
         Graph(
             "warp",
-            (_SOURCE, _full("motion", 2), _full("kernel", 16), Tensor("place", (6,))),
+            (_SOURCE, _full("motion", 2, exact=True), _full("kernel", 16), Tensor("place", (6,), exact=True)),
             (_WARPED,),
             memory=3_700,
         ),
         # A convolution of 7x7 and seven of 3x3: 3 + 7.
         Graph(
             "rectify",
-            (*_both("warped", 196), *_both("motion", 2), *_both("kernel", 16), _T),
+            (*_both("warped", 196), *_MOTIONS, *_both("kernel", 16), _T),
             (_full("between", 3),),
             6_200,
             Tiling(10, 8),

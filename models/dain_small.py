@@ -15,7 +15,7 @@ def _levels(prefix: str) -> tuple[Tensor, ...]:
 
 
 _FRAMES = (Tensor("a", (1, 3, "H", "W")), Tensor("b", (1, 3, "H", "W")))
-_FLOWS = (Tensor("flow_ab", (1, 2, "H/4", "W/4")), Tensor("flow_ba", (1, 2, "H/4", "W/4")))
+_FLOWS = tuple(Tensor(name, (1, 2, "H/4", "W/4"), exact=True) for name in ("flow_ab", "flow_ba"))
 _MOVED = Tensor("moved", (1, 14, "H", "W"))
 
 DAIN_S = Network(
@@ -27,7 +27,7 @@ DAIN_S = Network(
         Graph("flow", (*_levels("a_"), *_levels("b_")), _FLOWS, memory=370),
         Graph(
             "warp",
-            (*_FRAMES, _levels("a_")[0], _levels("b_")[0], *_FLOWS, Tensor("t", (1,))),
+            (*_FRAMES, _levels("a_")[0], _levels("b_")[0], *_FLOWS, Tensor("t", (1,), exact=True)),
             (_MOVED,),
             memory=245,
         ),

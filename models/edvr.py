@@ -35,7 +35,7 @@ def _edvr(
             Graph(
                 "align",
                 (*maps("level"), *maps("reference")),
-                (full("aligned"), Tensor("reach", (1,))),
+                (full("aligned"), Tensor("reach", (1,), exact=True)),
                 memory[1],
                 Tiling(29, 4, reaches=True),
             ),

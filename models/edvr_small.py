@@ -37,7 +37,7 @@ def _small(name: str, title: str) -> Network:
             Graph(
                 "align",
                 (*_levels("level"), *_levels("reference")),
-                (_half("aligned"), Tensor("reach", (1,))),
+                (_half("aligned"), Tensor("reach", (1,), exact=True)),
                 960,
                 Tiling(48, 8, reaches=True),
             ),

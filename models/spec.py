@@ -18,12 +18,20 @@ class Kind(StrEnum):
 class Tensor:
     """A named input or output of a graph.
 
-    ``shape`` is NCHW; a string is a symbolic dimension such as ``"N"``, ``"H"`` or ``"H/4"``.
-    All tensors are float32 in the exported float32 graphs.
+    Attributes:
+        name: Of the tensor; in all graphs of a network that have it, it is of one type.
+        shape: NCHW; a string is a symbolic dimension such as ``"N"``, ``"H"`` or ``"H/4"``.
+        exact: Whether it is a place, a motion, a time or a depth, in which eleven bits would be too few:
+            float32 in the float16 graphs too. In the float32 graphs all tensors are float32.
     """
 
     name: str
     shape: tuple[int | str, ...]
+    exact: bool = False
+
+    def dtype(self, precision: str) -> str:
+        """Return what NumPy calls its type in the graphs of a precision, ``fp32`` or ``fp16``."""
+        return "float16" if precision == "fp16" and not self.exact else "float32"
 
 
 @dataclass(frozen=True, slots=True)
