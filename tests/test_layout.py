@@ -21,7 +21,7 @@ THIRD_PARTIES = {
     "onnx": ("export/",),
     "onnxruntime": ("engine/backends/", "export/check.py", "export/onnx_from_paddle.py"),
     "tensorrt": ("engine/backends/",),
-    "cuda": ("engine/backends/",),
+    "cuda": ("engine/device/cudart.py",),
     "av": ("engine/",),
 }
 FORBIDDEN = {

@@ -1,0 +1,195 @@
+"""A device at work: three streams, and every use of an array ordered with every other by events."""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import ExitStack, contextmanager
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from ...errors import BackendError
+from .array import DeviceArray, Event
+from .runtime import Runtime
+from .transfers import Download, Staging, put_in
+
+
+class Device:
+    """The streams of a device, its memory, and the way in and out; usable while it is entered.
+
+    One thread at a time may use it; arrays may be forgotten in any. Nothing here waits for the device but
+    ``Download.wait``, a fourth upload while three are under way, and leaving.
+
+    Args:
+        runtime: Of the device.
+
+    Attributes:
+        compute: The stream of the networks.
+        arriving, leaving: The streams of uploads and downloads.
+        is_open: Whether it is entered.
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.compute = self.arriving = self.leaving = 0
+        self._open = ExitStack()
+        self.is_open = False
+        self._events: list[int] = []  # all of them
+        self._spare: list[int] = []  # those that nobody waits for
+        self._arrays: weakref.WeakSet[DeviceArray] = weakref.WeakSet()
+        self._lost: list[int] = []  # memory of which it is not known when it is free
+        self._failure: BackendError | None = None
+        self.staging = Staging(self)
+
+    def __enter__(self) -> Self:
+        with ExitStack() as opening:
+            streams: list[int] = []
+            for _ in range(3):
+                streams.append(self.runtime.make_stream())
+                opening.callback(self.runtime.destroy_stream, streams[-1])
+            self.compute, self.arriving, self.leaving = streams
+            opening.callback(self._destroy_events)
+            self._open = opening.pop_all()
+        self.is_open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Wait for all three streams and give everything back; arrays that are still held are of no use."""
+        self.is_open = False
+        with self._open as closing:
+            closing.callback(self.staging.close)
+            for array in list(self._arrays):
+                self._lost.append(array.pointer)
+                array.pointer = 0
+            for pointer in self._lost:
+                closing.callback(self.runtime.free, pointer, self.compute)
+            for stream in (self.compute, self.arriving, self.leaving):
+                closing.callback(self._drain, stream)
+        failure, self._failure = self._failure, None
+        if failure is not None and error is None:
+            raise failure
+
+    def empty(self, shape: Sequence[int], dtype: DTypeLike, *, stream: int | None = None) -> DeviceArray:
+        """Return an array that nothing has been written to.
+
+        Args:
+            shape, dtype: As NumPy's.
+            stream: That which writes it first; None: the networks'.
+
+        Raises:
+            OutOfMemoryError: The device has no room for it.
+        """
+        self._check()
+        stream = self.compute if stream is None else stream
+        kind: np.dtype[Any] = np.dtype(dtype)
+        # One byte at least: an array without elements has an address too.
+        pointer = self.runtime.allocate(max(math.prod(shape) * kind.itemsize, 1), stream)
+        array = DeviceArray(self, pointer, shape, kind, stream=stream)
+        self._arrays.add(array)
+        return array
+
+    @contextmanager
+    def work(
+        self, stream: int, *, reads: Iterable[DeviceArray] = (), writes: Iterable[DeviceArray] = ()
+    ) -> Generator[int]:
+        """Let the ``with`` block put work into a stream that reads and writes arrays.
+
+        The stream first waits until what it reads is written, and what it writes is used by no other. The
+        arrays may be forgotten right after the block.
+
+        Raises:
+            BackendError: Something that was put into a stream before has failed, too.
+        """
+        self._check()
+        reads, writes = tuple(reads), tuple(writes)
+        awaited = [array.ready for array in reads] + [
+            event for array in writes for event in (*array.uses.values(), array.ready)
+        ]
+        if any(array.pointer == 0 for array in (*reads, *writes)):
+            raise BackendError("An array of a device that was closed is used.", "Please report this.")
+        for handle in {event.handle for event in awaited if event is not None and event.stream != stream}:
+            self.runtime.wait(stream, handle)
+        try:
+            yield stream
+        finally:
+            # After an error as well, since a part of the work may be in the stream.
+            self._used(stream, reads, writes)
+
+    def upload(self, pixels: NDArray[Any], dtype: DTypeLike | None = None) -> DeviceArray:
+        """Return a copy of an array on the device, which arrives in time for whoever ``work``s with it.
+
+        Args:
+            pixels: May be changed as soon as this returns.
+            dtype: What it is converted to; None: as it is.
+
+        Raises:
+            OutOfMemoryError: The device, or the machine, has no room for it.
+        """
+        return put_in(self, pixels, np.dtype(dtype or pixels.dtype))
+
+    def download(self, array: DeviceArray) -> Download:
+        """Begin to copy an array to the machine's memory; its value now, whatever is written to it later."""
+        return Download(self, array)
+
+    def record(self, stream: int) -> Event:
+        """Return the moment when all that is in a stream so far is done."""
+        try:
+            handle = self._spare.pop()
+        except IndexError:
+            handle = self.runtime.make_event()
+            self._events.append(handle)
+        event = Event(handle, stream, self._spare)
+        self.runtime.record(handle, stream)
+        return event
+
+    def forget(self, array: DeviceArray) -> None:
+        """Give an array's memory back once everything that uses it is done."""
+        pointer, array.pointer = array.pointer, 0
+        if not pointer:
+            return
+        stream = next(reversed(array.uses))
+        try:
+            for other, event in array.uses.items():
+                if other != stream and event is not None:
+                    self.runtime.wait(stream, event.handle)
+            self.runtime.free(pointer, stream)
+        except BackendError as error:  # to be raised where somebody can act on it
+            self._lost.append(pointer)
+            self._failure = self._failure or error
+
+    def _used(self, stream: int, reads: tuple[DeviceArray, ...], writes: tuple[DeviceArray, ...]) -> None:
+        try:
+            event = self.record(stream)
+        except BackendError:
+            for array in (*reads, *writes):
+                self._lost.append(array.pointer)
+                array.pointer = 0
+            raise
+        for array in reads:
+            array.used(event)
+        for array in writes:
+            array.used(event, written=True)
+
+    def _check(self) -> None:
+        if not self.is_open:
+            raise BackendError("A device is used that is not open.", "Please report this.")
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _drain(self, stream: int) -> None:
+        event = self.record(stream)
+        self.runtime.synchronise(event.handle)
+
+    def _destroy_events(self) -> None:
+        with ExitStack() as closing:
+            for handle in self._events:
+                closing.callback(self.runtime.destroy_event, handle)
+        self._events.clear()
+        self._spare.clear()
