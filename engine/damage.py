@@ -6,6 +6,8 @@ import logging
 from fractions import Fraction
 from pathlib import Path
 
+from .remarks import TIMES
+
 _log = logging.getLogger(__name__)
 
 _MOST = 10  # times in one sentence
@@ -36,7 +38,9 @@ class Damage:
         if len(times) == 1:
             self._told[what] = 1
             where = "" if time is None else f" at {float(time):.3f} seconds"
-            _log.warning("In %s%s %s%s.", self._path, where, what, f" ({reason})" if reason else "")
+            reason = f" ({reason})" if reason else ""
+            extra = {TIMES: () if time is None else (time,)}
+            _log.warning("In %s%s %s%s.", self._path, where, what, reason, extra=extra)
 
     def tell(self) -> None:
         """Say where all of it was, as far as that is not said."""
@@ -47,4 +51,5 @@ class Damage:
                 shown = ", ".join(f"{float(time):.3f}" for time in known[:_MOST])
                 more = f" and {len(known) - _MOST} more" if len(known) > _MOST else ""
                 where = f", at {shown} seconds{more}" if known else ""
-                _log.warning("In %s %d times %s%s.", self._path, len(times), what, where)
+                extra = {TIMES: known}
+                _log.warning("In %s %d times %s%s.", self._path, len(times), what, where, extra=extra)

@@ -47,11 +47,12 @@ class Timings:
 
 
 class Clock:
-    """Measures a run; each name is used by one thread only."""
+    """Measures a run; each name is used by one thread only, and any thread may ask how it stands."""
 
     def __init__(self) -> None:
         self._began = time.perf_counter()
-        self._within: dict[str, float] = {}
+        # What it has taken so far, and since when it is at it now; replaced in one step.
+        self._within: dict[str, tuple[float, float | None]] = {}
 
     def begin(self) -> None:
         """Count from now on."""
@@ -59,19 +60,21 @@ class Clock:
 
     def timed(self, name: str, items: Iterator[Item]) -> Iterator[Item]:
         """Give the items, and count what it takes to get each."""
-        self._within.setdefault(name, 0.0)
+        taken = self._within.get(name, (0.0, None))[0]
         while True:
             began = time.perf_counter()
+            self._within[name] = taken, began
             try:
                 item = next(items)
             except StopIteration:
                 return
             finally:
-                self._within[name] += time.perf_counter() - began
+                taken += time.perf_counter() - began
+                self._within[name] = taken, None
             yield item
 
     def stopped(self, *, decode: str, arrival: str, stages: tuple[str, ...], departure: str) -> Timings:
-        """Return how the time was spent until now.
+        """Return how the time was spent until now, what is under way included.
 
         Args:
             decode: Name under which the source's frames were timed.
@@ -79,8 +82,9 @@ class Clock:
             stages: The frames as they came out of each of these, in order.
             departure: The frames as they came to the encoder.
         """
-        wall = time.perf_counter() - self._began
-        within = {name: self._within.get(name, 0.0) for name in (decode, arrival, *stages, departure)}
+        now = time.perf_counter()
+        wall = now - self._began
+        within = {name: self._until(name, now) for name in (decode, arrival, *stages, departure)}
         inner = [within[name] for name in (arrival, *stages)]
         each = [(name, outer - before) for name, outer, before in zip(stages, inner[1:], inner, strict=False)]
         busy = {
@@ -90,3 +94,7 @@ class Clock:
         }
         parts = tuple(Part(name, spent, max(0.0, wall - spent)) for name, spent in busy.items())
         return Timings(wall, parts, tuple(each))
+
+    def _until(self, name: str, now: float) -> float:
+        taken, since = self._within.get(name, (0.0, None))
+        return taken if since is None else taken + max(0.0, now - since)

@@ -92,11 +92,11 @@ def identity_of(
     return Identity(
         (
             Fact(source[0].name if len(source) == 1 else "the input", content_of(source), opaque=True),
-            *_facts_of(settings, ""),
+            *facts_of(settings),
             *_facts_of_networks(artifacts),
             Fact("the device", device),
             Fact(MEMORY, str(memory), free=True),
-            *_versions(),
+            *versions(),
         )
     )
 
@@ -111,13 +111,14 @@ def content_of(files: Sequence[Path]) -> str:
     return whole.hexdigest()
 
 
-def _facts_of(settings: Any, above: str) -> Iterator[Fact]:
+def facts_of(settings: Any, above: str = "") -> Iterator[Fact]:
+    """Give the settings that the result depends on, each called as its option; ``above`` is not given."""
     for field in fields(settings):
         value, name = getattr(settings, field.name), f"{above}{field.name}"
         if name in _WITHOUT_EFFECT:
             continue
         if is_dataclass(value):
-            yield from _facts_of(value, f"{name}.")
+            yield from facts_of(value, f"{name}.")
         else:
             option = _OPTIONS.get(name, "--" + field.name.replace("_", "-"))
             yield Fact(option, _as_text(value))
@@ -138,7 +139,8 @@ def _facts_of_networks(artifacts: Sequence[Artifact]) -> Iterator[Fact]:
         yield Fact(f"the export of {artifact.card.network}", digest, opaque=True)
 
 
-def _versions() -> Iterator[Fact]:
+def versions() -> Iterator[Fact]:
+    """Give the versions of what makes the result."""
     yield Fact("reel", __version__)
     yield Fact("PyAV", av.__version__)
     for library in ("libavcodec", "libavformat"):
