@@ -34,7 +34,7 @@ def restore_one(
         return plan, None
     plans.append(plan)
     with ProgressDisplay("restoring") as display:
-        summary = pipeline.run(plan, settings, CpuBackend(), progress=display)
+        summary = pipeline.run(plan, settings, CpuBackend(), progress=display, shot=display.shot)
     made = summary.frames - summary.kept
     speed = made / max(summary.seconds, 1e-9)
     frames = "1 frame" if made == 1 else f"{made} frames"

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from io import TextIOWrapper
@@ -21,7 +22,11 @@ from .times import clock
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-_PLAIN_INTERVAL = 10.0  # seconds between lines where there is no terminal to redraw
+_PLAIN_INTERVAL, _PLAIN_LONGEST = 10.0, 300.0  # seconds between lines where there is no terminal to redraw
+_NARROWEST_BAR = 4  # columns; in fewer it shows nothing
+_PERCENT = "{percentage:3.0f}%"  # as tqdm fills it in
+_LATELY, _LATELY_FRAMES = 60.0, 32  # what a speed is taken from: so many seconds, and so many frames at least
+_FIRST = 2  # calls, that at the start among them, from which no time left is foretold
 
 
 class Grammar(argparse.ArgumentParser):
@@ -140,8 +145,9 @@ class ProgressDisplay:
         self._description = description
         self._data = data
         self._bar: Any = None
-        self._first: tuple[int, float] | None = None  # count and time of the first call
-        self._last = time.monotonic()
+        self._pace = Pace()
+        self._shot: int | None = None
+        self._began = self._last = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -155,32 +161,95 @@ class ProgressDisplay:
     def __call__(self, count: int, total: int | None) -> None:
         """Show that ``count`` of ``total`` are done."""
         now = time.monotonic()
-        self._first = self._first or (count, now)
+        self._pace.note(count, now)
         if sys.stderr.isatty():
             self._redraw(count, total)
-        elif now - self._last >= _PLAIN_INTERVAL or count == total:
+        elif now - self._last >= _plain_interval(now - self._began) or count == total:
             self._last = now
-            print(f"{self._description}: {self._state(count, total)}", file=sys.stderr, flush=True)
+            line = ", ".join(self._parts(count, total))
+            print(f"{self._description}: {line}", file=sys.stderr, flush=True)
+
+    def shot(self, number: int) -> None:
+        """Show from the next call on that the frames are of this shot of the film."""
+        self._shot = number
 
     def _redraw(self, count: int, total: int | None) -> None:
         if self._bar is None:
             self._bar = tqdm(dynamic_ncols=True, file=sys.stderr)
-        bar = "{percentage:3.0f}%|{bar}| " if total else ""
-        self._bar.bar_format = f"{self._description} {bar}{self._state(count, total)}"
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: it does not know
+        self._bar.bar_format = self._line(count, total, columns)
         self._bar.total = total if total is None else max(total, count)
         self._bar.update(count - self._bar.n)
 
-    def _state(self, count: int, total: int | None) -> str:
-        """Return how much is done, how fast since the first call, and what time that leaves."""
+    def _line(self, count: int, total: int | None, columns: int) -> str:
+        """Return the fullest form of a line that fits: what is least missed goes first."""
+        percent = _PERCENT if total else ""
+        bar = f"{percent}|{{bar}}| " if total else ""
+        done, *rest = self._parts(count, total, shot=False)
+        state = ", ".join([done, *rest])
+        count_of, count_alone = done.partition(" ")[0], done.partition("/")[0]
+        shot = [f"shot {self._shot}, "] if self._shot is not None else []
+        forms = [
+            *(f"{self._description} {bar}{words}{state}" for words in [*shot, ""]),
+            *(f"{bar}{words}{state}" for words in [*shot, ""]),
+            *(f"{percent} {', '.join([brief, *rest])}".strip() for brief in (count_of, count_alone)),
+            f"{percent} {rest[-1] if rest else count_alone}".strip(),
+        ]
+        return next((form for form in forms if _least_width(form) < columns), forms[-1])
+
+    def _parts(self, count: int, total: int | None, *, shot: bool = True) -> list[str]:
+        """Return where the work is, how much is done, how fast, and what time that leaves."""
         number, per_second = ("{:.1f}", "MB/s") if self._data else ("{:.0f}", "fps")
         scale = 1e6 if self._data else 1
         done = "/".join(number.format(part / scale) for part in (count, total) if part is not None)
-        parts = [f"{done} {'MB' if self._data else 'frames'}"]
-        first, began = self._first or (count, self._last)
-        passed = time.monotonic() - began
-        if count > first and passed > 0:
-            speed = (count - first) / passed
+        parts = [f"shot {self._shot}"] if shot and self._shot is not None else []
+        parts.append(f"{done} {'MB' if self._data else 'frames'}")
+        speed = self._pace.speed
+        if speed:
             parts.append(f"{speed / scale:.2f} {per_second}")
-            if total and count < total:
+            if total and count < total and (self._data or self._pace.settled):
                 parts.append(f"{clock((total - count) / speed)} left")
-        return ", ".join(parts)
+        return parts
+
+
+def _least_width(form: str) -> int:
+    """Return how many columns a line takes at least when it is filled in."""
+    return len(form.replace(_PERCENT, "100%").replace("{bar}", " " * _NARROWEST_BAR))
+
+
+class Pace:
+    """How fast work goes now.
+
+    The first frame is often one of the film, copied, which says nothing of those that networks make; so no
+    time is foretold from it alone. Later on what went on lately counts and not how it began: titles and
+    frames that stand still are soon done.
+    """
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()  # times and counts, the latest last
+        self._calls = 0
+
+    def note(self, count: int, now: float) -> None:
+        """Take note that so many are done at this time, in seconds."""
+        self._calls += 1
+        self._seen.append((now, count))
+        while len(self._seen) > _LATELY_FRAMES and now - self._seen[1][0] > _LATELY:
+            self._seen.popleft()
+
+    @property
+    def settled(self) -> bool:
+        """Whether the speed says anything of the time to come."""
+        return self._calls > _FIRST
+
+    @property
+    def speed(self) -> float | None:
+        """What is done in a second; None while that is not known."""
+        if not self._seen:
+            return None
+        (since, first), (now, count) = self._seen[0], self._seen[-1]
+        return (count - first) / (now - since) if count > first and now > since else None
+
+
+def _plain_interval(passed: float) -> float:
+    """Return the seconds between two lines in a file: fewer of them once it is known to take hours."""
+    return min(max(_PLAIN_INTERVAL, passed / 60), _PLAIN_LONGEST)

@@ -58,8 +58,22 @@ class Summary:
     timings: Timings
 
 
-def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress | None = None) -> Summary:
+def run(
+    plan: Plan,
+    settings: Settings,
+    backend: Backend,
+    *,
+    progress: Progress | None = None,
+    shot: Callable[[int], None] | None = None,
+) -> Summary:
     """Carry out a plan.
+
+    Args:
+        plan: What is to be done.
+        settings: What it was made with.
+        backend: What runs the networks.
+        progress: Told of every frame.
+        shot: Told the number of a shot, from 1, before the first frame of it is written.
 
     Raises:
         ReelError: Whatever went wrong, with its remedy; nothing is left where the output would be.
@@ -94,12 +108,18 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
             if settings.memory is None and job is not None:
                 memory = _memory_as_before(job, memory)
             loaded = _loaded(plan, settings, backend, memory, stack)
+            if sink.position.restart is not None:
+                trail.go_on(sink.position.restart)
+            shots = _shots_before(sink.position)
             clock.begin()
             frames = _frames(source, loaded, settings, clock, trail, sink.position, plan)
             with closing(frames), _interrupted_by_errors(loaded):
                 if progress:
                     progress(written, plan.after.frames)  # the first frame may take minutes
                 for frame in clock.timed("departure", frames):
+                    if shot and shots is not None and frame.cut:
+                        shots += 1
+                        shot(shots)
                     sink.write(frame)
                     written += 1
                     if progress:
@@ -112,6 +132,13 @@ def run(plan: Plan, settings: Settings, backend: Backend, *, progress: Progress 
         )
     seconds = time.monotonic() - began
     return Summary(plan.output, plan.after, written, sink.position.frames, seconds, timings)
+
+
+def _shots_before(position: Position) -> int | None:
+    """Return how many shots begin before the first frame that is to be made; None where that is not known."""
+    if position.restart is not None:
+        return position.restart.shots_before
+    return None if position.frames else 0
 
 
 def _loaded(

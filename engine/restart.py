@@ -57,12 +57,21 @@ class Restart:
         marks: Frames of the film, one after the other: the first is where to decode from, the last the
             one before ``time``, or at it.
         since: For each network, the time from which its output is asked for.
+        shot: The number of the shot before the first of the marks; None where shots were not counted.
     """
 
     time: Fraction
     first: Fraction
     marks: tuple[Mark, ...]
     since: tuple[Fraction, ...]
+    shot: int | None = None
+
+    @property
+    def shots_before(self) -> int | None:
+        """How many shots begin before ``time``; None where that is not known."""
+        if self.shot is None:
+            return None
+        return self.shot + sum(mark.cut for mark in self.marks if mark.time < self.time)
 
 
 class Trail:
@@ -71,7 +80,15 @@ class Trail:
     def __init__(self, restart: Restart | None = None) -> None:
         self._lock = threading.Lock()
         self._marks: deque[Mark] = deque(maxlen=_REMEMBERED)
-        self._first = restart.first if restart else None
+        self._shots: deque[int | None] = deque(maxlen=_REMEMBERED)  # that began before each mark
+        self._first: Fraction | None = None
+        self._shot: int | None = 0
+        if restart is not None:
+            self.go_on(restart)
+
+    def go_on(self, restart: Restart) -> None:
+        """Take note, before any frame comes, that they do not begin with the film's first one."""
+        self._first, self._shot = restart.first, restart.shot
 
     def follow(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Pass the frames through, with cuts and held frames marked, and remember them."""
@@ -80,12 +97,15 @@ class Trail:
             with self._lock:
                 self._first = frame.time if self._first is None else self._first
                 self._marks.append(mark)
+                self._shots.append(self._shot)
+                if self._shot is not None:
+                    self._shot += frame.cut
             yield frame
 
     def restart(self, time: Fraction, networks: Sequence[Network], cadence: Cadence) -> Restart | None:
         """Return how to begin again with the output frame of that time; None: only from the beginning."""
         with self._lock:
-            marks, first = list(self._marks), self._first
+            marks, shots, first = list(self._marks), list(self._shots), self._first
         if first is None or not marks:
             return None
         wanted, since = time, list[Fraction]()
@@ -100,7 +120,8 @@ class Trail:
         start = _shown(marks, _place(marks, time) - _CONTEXT)
         if start is None:
             return None
-        return Restart(wanted, first, tuple(marks[start : _place(marks, wanted) + 1]), tuple(since))
+        seen = tuple(marks[start : _place(marks, wanted) + 1])
+        return Restart(wanted, first, seen, tuple(since), shots[start])
 
 
 def _back(marks: Sequence[Mark], time: Fraction, frames: int, cadences: Sequence[Cadence]) -> Fraction | None:

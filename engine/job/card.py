@@ -114,6 +114,7 @@ def restart_as_json(restart: Restart) -> dict[str, Any]:
         "first": str(restart.first),
         "marks": [[str(mark.time), mark.index, mark.cut, mark.held, mark.checksum] for mark in restart.marks],
         "since": [str(time) for time in restart.since],
+        "shot": restart.shot,
     }
 
 
@@ -127,4 +128,5 @@ def restart_from_json(content: dict[str, Any]) -> Restart:
             for time, index, cut, held, checksum in content["marks"]
         ),
         tuple(Fraction(time) for time in content["since"]),
+        None if content.get("shot") is None else int(content["shot"]),  # older jobs did not count them
     )

@@ -124,6 +124,42 @@ def test_a_run_that_broke_off_twice_makes_the_same_film(
     assert not list(tmp_path.glob(".*"))
 
 
+@pytest.fixture
+def longer(make_film, pictures) -> Path:
+    """Three shots, so long that a run which goes on need not look back at the film's beginning."""
+    shots = [
+        pictures(n, low=low, high=high, seed=n)
+        for n, low, high in ((22, 20, 90), (18, 150, 240), (20, 20, 90))
+    ]
+    return make_film("longer.mp4", [picture for shot in shots for picture in shot])
+
+
+def test_an_even_grid_of_times_is_kept_to_by_a_run_that_goes_on_with_one_that_went_on(
+    reel_run, broken_off, longer, tmp_path
+) -> None:
+    words = [longer, "--order", "dain", "--fps", "60", "--codec", "ffv1"]
+    assert reel_run(*words, "-o", tmp_path / "whole.mkv").code == 0
+    for frames in (75, 40):  # each of them finishes segments
+        broken_off(frames, *words, "-o", tmp_path / "parts.mkv")
+    assert reel_run(*words, "-o", tmp_path / "parts.mkv").code == 0
+    assert (tmp_path / "parts.mkv").read_bytes() == (tmp_path / "whole.mkv").read_bytes()
+
+
+def test_shots_are_counted_from_the_beginning_of_the_film_when_a_run_goes_on(
+    reel_run, broken_off, longer, tmp_path, monkeypatch
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr("reel.cli.terminal.ProgressDisplay.shot", lambda _, number: told.append(number))
+    words = [longer, "--order", "deoldify", "--render-factor", "1", "-o", tmp_path / "out.mkv"]
+    for frames in (35, 10):  # within the second shot, within the third
+        broken_off(frames, *words)
+    assert told == [1, 2, 3]
+    broken_off(10, *words)
+    assert reel_run(*words).code == 0
+    assert told == [1, 2, 3, 3]
+
+
+
 def test_pictures_go_on_from_pictures(reel_run, broken_off, write_pictures, pictures, tmp_path) -> None:
     write_pictures(tmp_path / "in", pictures(20))
     words = [tmp_path / "in", "--order", "dain", "edvr-m"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import pty
 import re
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from reel.cli.terminal import ProgressDisplay
+from reel.cli.terminal import Pace, ProgressDisplay
 
 RUN = (sys.executable, "-m", "reel.cli.run")
 
@@ -164,6 +165,85 @@ def _on_a_terminal(columns: int, *words: object, cwd: Path) -> tuple[int, str]:
     return process.wait(), written.decode()
 
 
+def test_no_time_is_foretold_from_the_first_frame_which_may_be_a_copy(monkeypatch, capsys) -> None:
+    now = [0.0]
+    monkeypatch.setattr("reel.cli.terminal.time.monotonic", lambda: now[0])
+    with ProgressDisplay("restoring") as display:
+        for moment, count in ((0.0, 0), (10.0, 1), (70.0, 2), (130.0, 3)):
+            now[0] = moment
+            display(count, 100)
+    assert capsys.readouterr().err.splitlines() == [
+        "restoring: 1/100 frames, 0.10 fps",
+        "restoring: 2/100 frames, 0.03 fps, 57:10 left",
+        "restoring: 3/100 frames, 0.02 fps, 1:10:03 left",
+    ]
+
+
+def test_the_time_left_follows_what_went_on_lately() -> None:
+    pace = Pace()
+    for count in range(101):  # titles that stand still, ten frames a second
+        pace.note(count, count / 10)
+    assert pace.speed == pytest.approx(10)
+    for count in range(101, 201):  # and then the film, one in ten seconds
+        pace.note(count, 10 + (count - 100) * 10.0)
+    assert pace.speed == pytest.approx(0.1)
+
+
+def test_lines_in_a_file_name_the_shot_and_become_fewer_with_the_hours(monkeypatch, capsys) -> None:
+    now = [0.0]
+    monkeypatch.setattr("reel.cli.terminal.time.monotonic", lambda: now[0])
+    with ProgressDisplay("restoring") as display:
+        for count in range(7200):  # ten hours, a frame in five seconds
+            now[0] = count * 5.0
+            if count % 100 == 0:
+                display.shot(count // 100 + 1)
+            display(count, 9000)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "restoring: shot 1, 2/9000 frames, 0.20 fps, 12:29:50 left"
+    assert lines[-1].startswith("restoring: shot 72, 71")
+    assert 100 < len(lines) < 400
+    assert max(map(len, lines)) < 80
+
+
+class _Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize("columns", [200, 80, 60, 50, 40, 30, 20])
+def test_what_is_least_missed_goes_first_where_columns_are_few(monkeypatch, columns: int) -> None:
+    now = [0.0]
+    monkeypatch.setattr("reel.cli.terminal.time.monotonic", lambda: now[0])
+    shown = _Screen()
+    monkeypatch.setattr("sys.stderr", shown)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((columns, 24)))
+    monkeypatch.setattr("tqdm.std._screen_shape_wrapper", lambda: lambda _: (columns, 24))
+    with ProgressDisplay("restoring") as display:
+        display.shot(137)
+        for count in (10_000, 10_001, 10_300):
+            now[0] += 225.0
+            display(count, 172_800)
+    line = re.split(r"[\r\n]+", shown.getvalue().rstrip())[-1].rstrip()
+    assert len(line) <= columns
+    everything = ["restoring", "6%", "|", "shot 137", "10300", "/172800", "0.67 fps", "67:42:30 left"]
+    kept = [part for part in everything if part in line]
+    assert (
+        kept
+        == {
+            200: everything,
+            80: everything,
+            60: ["6%", "|", "10300", "/172800", "0.67 fps", "67:42:30 left"],
+            50: ["6%", "10300", "/172800", "0.67 fps", "67:42:30 left"],
+            40: ["6%", "10300", "0.67 fps", "67:42:30 left"],
+            30: ["6%", "67:42:30 left"],
+            20: ["6%", "67:42:30 left"],
+        }[columns]
+    )
+
+
 @pytest.mark.parametrize("columns", [80, 60])
 def test_on_a_terminal_a_bar_shows_speed_and_time_left_within_one_line(
     make_film, pictures, tiny_store, tmp_path, columns: int
@@ -176,6 +256,7 @@ def test_on_a_terminal_a_bar_shows_speed_and_time_left_within_one_line(
     assert len(states) > 1
     assert max(map(len, states)) <= columns
     assert any(re.search(r"\d+/30 frames, \d+\.\d\d fps, \d:\d\d left", state) for state in states)
+    assert all("shot 1, " in state for state in states[1:]) == (columns == 80)
     assert "100%" in states[-1]
     assert "30/30 frames" in states[-1]
     assert "�" not in written
