@@ -11,50 +11,16 @@ its colours lie inside RGB.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
+from .coding import LUMA_WEIGHTS, Layout, numbers_from_rgb, numbers_to_rgb
 from .frame import Colour, Pixels
 
 Plane = NDArray[np.float32]
 Samples = NDArray[np.uint8 | np.uint16]
 
 _UNSPECIFIED = 2
-# Weights of red and blue in luma, by libav's number of the matrix (ITU-T H.273, table 4).
-_LUMA_WEIGHTS = {
-    1: (0.2126, 0.0722),  # BT.709
-    4: (0.30, 0.11),  # FCC 73.682
-    5: (0.299, 0.114),  # BT.601, 625 lines
-    6: (0.299, 0.114),  # BT.601, 525 lines
-    7: (0.212, 0.087),  # SMPTE 240M
-    9: (0.2627, 0.0593),  # BT.2020
-    10: (0.2627, 0.0593),  # BT.2020 of constant luminance, of which this is the nearest linear form
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """How the planes of a picture hold its samples.
-
-    Attributes:
-        kind: "yuv", "grey" or "rgb".
-        bits: Bits per sample.
-        half_width, half_height: Whether chroma has half the columns, half the rows.
-        left: Whether a chroma column lies on the even luma columns (MPEG-2 and later) and not
-            between two of them (JPEG, MPEG-1). Rows always lie between two luma rows.
-    """
-
-    kind: str
-    bits: int
-    half_width: bool = False
-    half_height: bool = False
-    left: bool = True
-
-    @property
-    def dtype(self) -> type[np.uint8 | np.uint16]:
-        return np.uint8 if self.bits <= 8 else np.uint16
 
 
 def resolve_matrix(colour: Colour, width: int, height: int) -> int:
@@ -63,19 +29,19 @@ def resolve_matrix(colour: Colour, width: int, height: int) -> int:
     Players take an untagged film of 1280 columns or more than 576 lines for BT.709, a smaller one
     for BT.601.
     """
-    if colour.matrix in _LUMA_WEIGHTS:
+    if colour.matrix in LUMA_WEIGHTS:
         return colour.matrix
     return 1 if width >= 1280 or height > 576 else 6
 
 
 def is_known_matrix(matrix: int) -> bool:
     """Whether planes of this matrix can be converted; RGB (0) and "does not say" (2) included."""
-    return matrix in _LUMA_WEIGHTS or matrix in (0, _UNSPECIFIED)
+    return matrix in LUMA_WEIGHTS or matrix in (0, _UNSPECIFIED)
 
 
 def same_matrix(one: int, other: int) -> bool:
     """Whether two known matrices are the same by different numbers."""
-    return _LUMA_WEIGHTS.get(one) == _LUMA_WEIGHTS.get(other)
+    return LUMA_WEIGHTS.get(one) == LUMA_WEIGHTS.get(other)
 
 
 def rgb_from_planes(
@@ -94,26 +60,24 @@ def rgb_from_planes(
     """
     height, width = planes[0].shape
     out = np.empty((1, 3, height, width), np.float32)
+    numbers = numbers_to_rgb(layout, matrix=matrix, full_range=full_range)
     if layout.kind == "rgb":
         for channel, plane in enumerate(planes):
-            np.divide(plane, np.float32(2**layout.bits - 1), out=out[0, channel], dtype=np.float32)
+            np.divide(plane, numbers.top, out=out[0, channel], dtype=np.float32)
         return out
-    black, luma_span, grey, chroma_span = _code_range(layout.bits, full_range)
     if layout.kind == "grey":
-        luma = (planes[0].astype(np.float32) - black) / luma_span
+        luma = (planes[0].astype(np.float32) - numbers.black) / numbers.luma_span
         out[:] = np.clip(luma, 0, 1, out=luma) if clip else luma
         return out
-    red, blue = _LUMA_WEIGHTS[matrix]
-    green = 1 - red - blue
-    u, v = ((plane.astype(np.float32) - grey) / chroma_span for plane in planes[1:3])
+    u, v = ((plane.astype(np.float32) - numbers.neutral) / numbers.chroma_span for plane in planes[1:3])
     u, v = (_enlarge(plane, layout, height, width) for plane in (u, v))
     for rows in _bands(height):
-        luma = (planes[0][rows].astype(np.float32) - black) / luma_span
+        luma = (planes[0][rows].astype(np.float32) - numbers.black) / numbers.luma_span
         part, pb, pr = out[0, :, rows], u[rows], v[rows]
-        np.add(luma, pr * np.float32(2 * (1 - red)), out=part[0])
-        np.add(luma, pb * np.float32(2 * (1 - blue)), out=part[2])
-        luma -= pb * np.float32(2 * (1 - blue) * blue / green)
-        np.subtract(luma, pr * np.float32(2 * (1 - red) * red / green), out=part[1])
+        np.add(luma, pr * numbers.red_of_v, out=part[0])
+        np.add(luma, pb * numbers.blue_of_u, out=part[2])
+        luma -= pb * numbers.green_of_u
+        np.subtract(luma, pr * numbers.green_of_v, out=part[1])
         if clip:
             np.clip(part, 0, 1, out=part)
     return out
@@ -133,29 +97,29 @@ def planes_from_rgb(
         Planes as ``rgb_from_planes`` takes them; chroma has (W + 1) // 2 columns where halved.
     """
     height, width = pixels.shape[2:]
-    top = np.float32(2**layout.bits - 1)
+    numbers = numbers_from_rgb(layout, matrix=matrix, full_range=full_range)
+    top = numbers.top
     if layout.kind == "rgb":
         return [_quantised(np.clip(channel, 0, 1) * top, layout, top) for channel in pixels[0]]
-    black, luma_span, grey, chroma_span = _code_range(layout.bits, full_range)
-    red, blue = _LUMA_WEIGHTS[matrix]
     codes = np.empty((height, width), layout.dtype)
     u, v = np.empty((2, height, width) if layout.kind == "yuv" else (2, 0, 0), np.float32)
     for rows in _bands(height):
         rgb = pixels[0, :, rows]
         if clip:
             rgb = np.clip(rgb, 0, 1)
-        luma = rgb[0] * np.float32(red)
-        luma += rgb[1] * np.float32(1 - red - blue)
-        luma += rgb[2] * np.float32(blue)
+        luma = rgb[0] * numbers.red
+        luma += rgb[1] * numbers.green
+        luma += rgb[2] * numbers.blue
         if layout.kind == "yuv":
-            np.multiply(rgb[2] - luma, np.float32(chroma_span / (2 * (1 - blue))), out=u[rows])
-            np.multiply(rgb[0] - luma, np.float32(chroma_span / (2 * (1 - red))), out=v[rows])
-        luma *= luma_span
-        luma += black
+            np.multiply(rgb[2] - luma, numbers.u_of_blue, out=u[rows])
+            np.multiply(rgb[0] - luma, numbers.v_of_red, out=v[rows])
+        luma *= numbers.luma_span
+        luma += numbers.black
         codes[rows] = _quantised(luma, layout, top)
     if layout.kind == "grey":
         return [codes]
-    return [codes, *(_quantised(_reduce(plane, layout) + grey, layout, top) for plane in (u, v))]
+    chroma = (_quantised(_reduce(plane, layout) + numbers.neutral, layout, top) for plane in (u, v))
+    return [codes, *chroma]
 
 
 def _quantised(values: Plane, layout: Layout, top: np.float32) -> Samples:
@@ -167,16 +131,6 @@ def _quantised(values: Plane, layout: Layout, top: np.float32) -> Samples:
 def _bands(height: int) -> list[slice]:
     """Return slices of rows small enough for a core's cache."""
     return [slice(top, top + 16) for top in range(0, height, 16)]
-
-
-def _code_range(bits: int, full_range: bool) -> tuple[np.float32, np.float32, np.float32, np.float32]:
-    """Return black, the span of luma, neutral chroma and the span of chroma, in code values."""
-    grey = np.float32(2 ** (bits - 1))
-    if full_range:
-        top = np.float32(2**bits - 1)
-        return np.float32(0), top, grey, top
-    step = 2.0 ** (bits - 8)
-    return np.float32(16 * step), np.float32(219 * step), grey, np.float32(224 * step)
 
 
 def _enlarge(plane: Plane, layout: Layout, height: int, width: int) -> Plane:
