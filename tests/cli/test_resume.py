@@ -159,7 +159,6 @@ def test_shots_are_counted_from_the_beginning_of_the_film_when_a_run_goes_on(
     assert told == [1, 2, 3, 3]
 
 
-
 def test_pictures_go_on_from_pictures(reel_run, broken_off, write_pictures, pictures, tmp_path) -> None:
     write_pictures(tmp_path / "in", pictures(20))
     words = [tmp_path / "in", "--order", "dain", "edvr-m"]
