@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import weakref
 from collections.abc import Generator, Iterable, Sequence
@@ -16,6 +17,8 @@ from ...errors import BackendError
 from .array import DeviceArray, Event
 from .runtime import Runtime
 from .transfers import Download, Staging, put_in
+
+_log = logging.getLogger(__name__)
 
 
 class Device:
@@ -62,18 +65,15 @@ class Device:
     ) -> None:
         """Wait for all three streams and give everything back; arrays that are still held are of no use."""
         self.is_open = False
-        with self._open as closing:
-            closing.callback(self.staging.close)
-            for array in list(self._arrays):
-                self._lost.append(array.pointer)
-                array.pointer = 0
-            for pointer in self._lost:
-                closing.callback(self.runtime.free, pointer, self.compute)
-            for stream in (self.compute, self.arriving, self.leaving):
-                closing.callback(self._drain, stream)
         failure, self._failure = self._failure, None
+        try:
+            self._close()
+        except BackendError as told:
+            failure = failure or told
         if failure is not None and error is None:
             raise failure
+        if failure is not None:
+            _log.debug("The device failed while it was closed, too: %s", failure)
 
     def empty(self, shape: Sequence[int], dtype: DTypeLike, *, stream: int | None = None) -> DeviceArray:
         """Return an array that nothing has been written to.
@@ -85,7 +85,7 @@ class Device:
         Raises:
             OutOfMemoryError: The device has no room for it.
         """
-        self._check()
+        self.check()
         stream = self.compute if stream is None else stream
         kind: np.dtype[Any] = np.dtype(dtype)
         # One byte at least: an array without elements has an address too.
@@ -106,7 +106,7 @@ class Device:
         Raises:
             BackendError: Something that was put into a stream before has failed, too.
         """
-        self._check()
+        self.check()
         reads, writes = tuple(reads), tuple(writes)
         awaited = [array.ready for array in reads] + [
             event for array in writes for event in (*array.uses.values(), array.ready)
@@ -148,6 +148,14 @@ class Device:
         self.runtime.record(handle, stream)
         return event
 
+    def check(self) -> None:
+        """Raise what has gone wrong unseen, or that the device is not open."""
+        if not self.is_open:
+            raise BackendError("A device is used that is not open.", "Please report this.")
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
     def forget(self, array: DeviceArray) -> None:
         """Give an array's memory back once everything that uses it is done."""
         pointer, array.pointer = array.pointer, 0
@@ -163,29 +171,43 @@ class Device:
             self._lost.append(pointer)
             self._failure = self._failure or error
 
+    def _close(self) -> None:
+        """Wait for all that is under way and give everything back, whatever of it fails."""
+        with self._open as closing:
+            closing.callback(self.staging.close)
+            for array in list(self._arrays):
+                self._lose(array)
+            for pointer in self._lost:
+                closing.callback(self.runtime.free, pointer, self.compute)
+            self._lost = []
+            for stream in (self.compute, self.arriving, self.leaving):
+                closing.callback(self._drain, stream)
+
+    def _lose(self, array: DeviceArray) -> None:
+        """Keep an array's memory until the device is closed, since it is not known when it is free."""
+        if array.pointer:
+            self._lost.append(array.pointer)
+        array.pointer = 0
+
     def _used(self, stream: int, reads: tuple[DeviceArray, ...], writes: tuple[DeviceArray, ...]) -> None:
         try:
             event = self.record(stream)
         except BackendError:
             for array in (*reads, *writes):
-                self._lost.append(array.pointer)
-                array.pointer = 0
+                self._lose(array)
             raise
         for array in reads:
             array.used(event)
         for array in writes:
             array.used(event, written=True)
 
-    def _check(self) -> None:
-        if not self.is_open:
-            raise BackendError("A device is used that is not open.", "Please report this.")
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
-
     def _drain(self, stream: int) -> None:
-        event = self.record(stream)
-        self.runtime.synchronise(event.handle)
+        """Wait for a stream; what it tells may be of something earlier, and the wait is still to be done."""
+        try:
+            self.runtime.synchronise(self.record(stream).handle)
+        except BackendError:
+            self.runtime.synchronise(self.record(stream).handle)
+            raise
 
     def _destroy_events(self) -> None:
         with ExitStack() as closing:

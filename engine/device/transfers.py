@@ -107,6 +107,7 @@ class Download:
         self._device = device
         self._shape, self._dtype = array.shape, array.dtype
         self._pinned: Pinned | None = None
+        device.check()
         pinned = device.staging.take(array.nbytes)
         with device.work(device.leaving, reads=[array]) as stream:
             device.runtime.copy_out(pinned.pointer, array.pointer, array.nbytes, stream)
