@@ -213,5 +213,4 @@ class Device:
         with ExitStack() as closing:
             for handle in self._events:
                 closing.callback(self.runtime.destroy_event, handle)
-        self._events.clear()
-        self._spare.clear()
+        self._events, self._spare = [], []  # a new list: events that are forgotten later come to the old one
