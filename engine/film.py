@@ -20,8 +20,10 @@ from .damage import Damage
 from .decoding import Decoding, Timed
 from .fields import Field, made_progressive, resolved_field
 from .frame import Format, Frame, Pixels
+from .glimpse import FEW, LATER, Glimpse, glimpse
 from .packets import (
     WHAT_TO_GIVE,
+    Key,
     check_within,
     is_cover,
     origin_of,
@@ -83,6 +85,17 @@ class Film:
         return self._has_tracks
 
     @property
+    def seekable(self) -> bool:
+        """Whether there is a key frame shortly before any other; available once the film is entered."""
+        return self._field is Field.PROGRESSIVE and len(self._scan.keys) * _FEW > self._count
+
+    @property
+    def length(self) -> Fraction:
+        """Seconds from the first moment that is asked for to the last; available once the film is entered."""
+        end = self._scan.timing.end
+        return (end if self._until is None else min(end, self._until)) - self._origin
+
+    @property
     def files(self) -> list[Path]:
         """The file."""
         return [self.path]
@@ -112,9 +125,7 @@ class Film:
     def samples(self, count: int) -> Iterator[Pixels]:
         """Give about so many pictures from all over the film, or none; ``frames`` gives nothing after it."""
         self._pictures = iter(())
-        time_of, until = self._scan.timing.time_of, self._until
-        keys = [key for key in self._scan.keys if time_of(key.shown) >= self._origin]
-        keys = [key for key in keys if until is None or time_of(key.shown) < until]
+        keys = self._keys()
         if len(keys) >= count:
             for key in keys[:: len(keys) // count]:
                 packets = self._decoding.packets_from(key)
@@ -128,6 +139,35 @@ class Film:
         step = max(1, self._count // count)
         for _, picture in islice(self._shown(after=self._origin), 0, self._count, step):
             yield self._pixels(picture)
+
+    def glimpses(self, count: int) -> Iterator[Glimpse]:
+        """Look at about so many places of the film, without decoding all of it if it is long.
+
+        ``frames`` gives nothing after it. Of a film that can only be decoded from its beginning only that is
+        looked at.
+        """
+        self._pictures = iter(())
+        keys, looked = self._keys(), min(self._count, FEW)
+        if self.seekable and (len(keys) >= count or self._count > looked):
+            for key in keys[:: max(1, len(keys) // count)]:
+                packets = self._decoding.packets_from(key)
+                if packets is not None:
+                    time = self._scan.timing.time_of(key.shown)
+                    yield from self._glimpse((time, picture) for picture in self._decoding.pictures(packets))
+            return
+        self._reopen()
+        shown, step = self._shown(after=self._origin), max(LATER + 1, looked // count)
+        for _ in range(0, looked, step):
+            yield from self._glimpse(shown)
+            for _ in islice(shown, step - LATER - 1):  # one by one: many would not fit into memory
+                pass
+
+    def _glimpse(self, shown: Iterator[Timed]) -> Iterator[Glimpse]:
+        """Give what is kept of the next picture, if there is one."""
+        some = list(islice(shown, LATER + 1))
+        if some:
+            later = self._pixels(some[-1][1]) if len(some) > 1 else None
+            yield glimpse(some[0][0] - self._origin, self._pixels(some[0][1]), later)
 
     def frames(self) -> Iterator[Frame]:
         """Give every frame once, in order; a second call goes on where the first one stopped.
@@ -159,6 +199,12 @@ class Film:
         else:
             self._reopen()
             self._pictures = self._shown(after=self._origin + time)
+
+    def _keys(self) -> list[Key]:
+        """Return where decoding can begin in the part that is asked for."""
+        time_of, until = self._scan.timing.time_of, self._until
+        keys = [key for key in self._scan.keys if time_of(key.shown) >= self._origin]
+        return [key for key in keys if until is None or time_of(key.shown) < until]
 
     def _begin(self) -> None:
         timing = self._scan.timing

@@ -12,6 +12,7 @@ from ..errors import InputError
 from .fields import Field
 from .film import Film
 from .frame import Format, Frame, Pixels
+from .glimpse import Glimpse
 from .stills import STILL_SUFFIXES, Sequence, has_number
 from .tonemap import Hdr
 
@@ -40,8 +41,22 @@ class Source(Protocol):
         """Whether there is more than the pictures: sound, subtitles, attachments."""
         ...
 
+    @property
+    def seekable(self) -> bool:
+        """Whether ``go_to`` leads to any frame soon; available once the source is entered."""
+        ...
+
     def samples(self, count: int) -> Iterator[Pixels]:
         """Give about so many pictures from all over the film, or none; ``frames`` gives nothing after it."""
+        ...
+
+    @property
+    def length(self) -> Fraction:
+        """Seconds from the first moment that is asked for to the last; available once it is entered."""
+        ...
+
+    def glimpses(self, count: int) -> Iterator[Glimpse]:
+        """Look at about so many places; ``frames`` gives nothing after it. See ``Film.glimpses``."""
         ...
 
     def frames(self) -> Iterator[Frame]:

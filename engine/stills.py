@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 
 from ..errors import InputError
 from .frame import Format, Frame, Pixels
+from .glimpse import LATER, Glimpse, glimpse
 from .packets import MOST_PIXELS, WHAT_TO_GIVE, check_within, limit_pixels
 from .pictures import Reader, aspect_of, colour_of, depth_of, sampling_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
@@ -47,6 +48,7 @@ class Sequence:
     """
 
     has_tracks = False
+    seekable = True
 
     def __init__(
         self,
@@ -106,6 +108,18 @@ class Sequence:
         """Give about so many pictures from all over the sequence."""
         for _, file in self._files[:: max(1, len(self._files) // count)]:
             yield self._pixels(file)
+
+    @property
+    def length(self) -> Fraction:
+        """Seconds that all pictures last; available once the sequence is entered."""
+        return len(self._files) / self._rate
+
+    def glimpses(self, count: int) -> Iterator[Glimpse]:
+        """Look at about so many places of the sequence; see ``Film.glimpses``."""
+        last = len(self._files) - 1
+        for place in range(0, last + 1, max(1, len(self._files) // count)):
+            later = self._pixels(self._files[min(place + LATER, last)][1]) if place < last else None
+            yield glimpse(self._files[place][0], self._pixels(self._files[place][1]), later)
 
     def frames(self) -> Iterator[Frame]:
         """Give every picture once, in order; a second call goes on where the first one stopped.
