@@ -92,7 +92,7 @@ def compare(plan: Plan, settings: Settings, layout: Layout, *, progress: Progres
     film = _format(plan.after, layout)
     with ExitStack() as stack:
         source = stack.enter_context(opened(plan.input, settings))
-        result = stack.enter_context(_result(plan))
+        result = stack.enter_context(opened_result(plan))
         _check_result(result, plan)
         sink = open_sink(
             place,
@@ -191,7 +191,8 @@ def _format(film: Format, layout: Layout) -> Format:
     return replace(film, width=film.width * (2 if layout is Layout.SIDE else 1), clipped=True)
 
 
-def _result(plan: Plan) -> Source:
+def opened_result(plan: Plan) -> Source:
+    """Return the frames of a result that is there; not to be entered before it is."""
     place, pictures = place_of(plan.output)
     path = plan.output if plan.output != place or not pictures else place / "%06d.png"
     rate = plan.after.rate if pictures or plan.before.still else None

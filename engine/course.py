@@ -77,15 +77,18 @@ class Observer:
     def wrote(self, frame: Frame) -> None:
         """Take note of a frame that was written."""
         self._frames += 1
-        if frame.cut:
+        if frame.cut or not self._shots:
             self._shots.append(frame.time)
         if time.monotonic() >= self._next:
             self._look()
 
-    def end(self, device: str, remarks: tuple[Remark, ...]) -> Course:
-        """Look for the last time, and return all that was seen."""
-        if not self._looks or self._looks[-1].frames != self._frames:
+    def finish(self) -> None:
+        """Look for the last time, as the last frame was written."""
+        if self._looks and self._looks[-1].frames != self._frames:
             self._look()
+
+    def end(self, device: str, remarks: tuple[Remark, ...]) -> Course:
+        """Return all that was seen."""
         return Course(device, tuple(self._looks), tuple(self._shots), remarks)
 
     def _look(self) -> None:

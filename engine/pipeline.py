@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
@@ -14,6 +14,7 @@ from ..models.deoldify import RENDER_BASE
 from ..models.spec import Kind
 from .backend import Backend, LoadedNetwork
 from .chain import RESIZE, ahead_of, restored, stage_labels
+from .course import Course, Observer
 from .frame import Format, Frame
 from .job.folder import Job
 from .job.identity import MEMORY, Signature, identity_of, signature_of
@@ -23,6 +24,7 @@ from .memory import KEPT, Use, default_memory, shares
 from .naming import place_of
 from .plan import Plan, Step, opened, plan
 from .prefetch import prefetch
+from .remarks import Remarks
 from .restart import Trail
 from .settings import Settings
 from .sink import open_sink
@@ -48,6 +50,8 @@ class Summary:
         kept: How many of these an earlier run had made.
         seconds: What the run took, loading the networks included.
         timings: How the time after that was spent.
+        plan, settings: What it was made by.
+        course: How it went.
     """
 
     output: Path
@@ -56,6 +60,15 @@ class Summary:
     kept: int
     seconds: float
     timings: Timings
+    plan: Plan = field(repr=False)
+    settings: Settings = field(repr=False)
+    course: Course = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows of it: before and after, and the film."""
+        from .report.notebook import shown_in_notebook  # what it is made with is loaded for it alone
+
+        return shown_in_notebook(self)
 
 
 def run(
@@ -81,9 +94,11 @@ def run(
     began = time.monotonic()
     trail, clock = Trail(), Clock()
     networks = [step.network for step in plan.steps]
+    observer = Observer(lambda: _spent(clock, plan))
     if plan.job is not None:
         check_start(plan.job, plan.output.parent, plan.size)
     with ExitStack() as stack:
+        remarks = stack.enter_context(Remarks(plan.remarks))
         source = stack.enter_context(opened(plan.input, settings))
         memory = settings.memory or default_memory()
         job = _job(plan, settings, source, backend, memory)
@@ -112,6 +127,7 @@ def run(
                 trail.go_on(sink.position.restart)
             shots = _shots_before(sink.position)
             clock.begin()
+            observer.begin([card.since for card in job.cards] if job else [])
             frames = _frames(source, loaded, settings, clock, trail, sink.position, plan)
             with closing(frames), _interrupted_by_errors(loaded):
                 if progress:
@@ -121,17 +137,25 @@ def run(
                         shots += 1
                         shot(shots)
                     sink.write(frame)
+                    observer.wrote(frame)
                     written += 1
                     if progress:
                         progress(written, plan.after.frames)
-        timings = clock.stopped(
-            decode="decode",
-            arrival="arrival",
-            stages=("analysis", *stage_labels(networks), *((RESIZE,) if plan.resizes else ())),
-            departure="departure",
-        )
-    seconds = time.monotonic() - began
-    return Summary(plan.output, plan.after, written, sink.position.frames, seconds, timings)
+            observer.finish()
+        timings = _spent(clock, plan)
+    seconds, kept = time.monotonic() - began, sink.position.frames
+    course = observer.end(backend.name, remarks.kept)
+    return Summary(plan.output, plan.after, written, kept, seconds, timings, plan, settings, course)
+
+
+def _spent(clock: Clock, plan: Plan) -> Timings:
+    networks = stage_labels([step.network for step in plan.steps])
+    return clock.stopped(
+        decode="decode",
+        arrival="arrival",
+        stages=("analysis", *networks, *((RESIZE,) if plan.resizes else ())),
+        departure="departure",
+    )
 
 
 def _shots_before(position: Position) -> int | None:

@@ -16,6 +16,7 @@ from .job.folder import job_folder
 from .job.space import guessed_size
 from .naming import check_apart, place_of, without_protocol
 from .parity import Parity
+from .remarks import Remark, Remarks
 from .settings import Settings
 from .size import box_from_text, resized, squared
 from .source import Source, open_source
@@ -34,6 +35,7 @@ class Plan:
         steps: Each network with its exported files and the film after it, without its borders.
         job: Where unfinished work will be kept; None for a photo, of which there is none.
         size: Bytes of the result, roughly; None where its length is not known.
+        remarks: The warnings that were given meanwhile.
     """
 
     input: Path
@@ -44,6 +46,7 @@ class Plan:
     steps: tuple[Step, ...]
     job: Path | None
     size: int | None
+    remarks: tuple[Remark, ...] = ()
 
     @property
     def worked(self) -> Format:
@@ -84,6 +87,11 @@ def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
         OutputError: The output is the film that is read.
         StoreError: A network has not been exported.
     """
+    with Remarks() as remarks:
+        return replace(_planned(source, output, settings, store), remarks=remarks.kept)
+
+
+def _planned(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
     networks = [network_named(name) for name in settings.order]
     source, output = without_protocol(source), without_protocol(output)
     check_apart(source, output)

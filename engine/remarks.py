@@ -27,11 +27,15 @@ class Remark:
 
 
 class Remarks(logging.Handler):
-    """Keeps reel's warnings while it is entered, each text once."""
+    """Keeps reel's warnings while it is entered, each text once.
 
-    def __init__(self) -> None:
+    Args:
+        before: What was said before.
+    """
+
+    def __init__(self, before: tuple[Remark, ...] = ()) -> None:
         super().__init__(logging.WARNING)
-        self._kept: dict[str, Remark] = {}
+        self._kept = {remark.text: remark for remark in before}
 
     @property
     def kept(self) -> tuple[Remark, ...]:
