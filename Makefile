@@ -23,7 +23,7 @@ demo: .venv/export.installed
 	$(BIN)/reel-run $(DEMO)/film.mp4 -o "$(CURDIR)/$(DEMO)/film-restored.mp4" --store $(DEMO)/store \
 		--order dain deoldify edvr --render-factor 8 --overwrite
 
-test: .venv/test.installed
+test: .venv/test.installed .venv/bindings.installed
 	PYTHON=$(BIN)/python scripts/check
 
 # Every hash is checked and nothing is resolved: pip installs the files named, and no others.
@@ -31,6 +31,11 @@ test: .venv/test.installed
 	$(PIP) install --no-deps --require-hashes --requirement $<
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	touch $@
+
+# TensorRT's Python bindings of every version that the code is compared with, without the libraries: 4 MB.
+.venv/bindings.installed: $(wildcard requirements/bindings/*.txt) | $(BIN)/python
+	$(foreach file,$^,$(PIP) install --quiet --no-deps --require-hashes --upgrade \
+		--target .venv/bindings/$(notdir $(basename $(file))) --requirement $(file) &&) touch $@
 
 $(BIN)/python:
 	@$(or $(PYTHON),false) -c '$(FITS)' || { \
