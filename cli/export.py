@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import __version__
 from ..errors import StoreError
 from ..models.manifest import NETWORKS, network_named
-from ..models.spec import Network
+from ..models.spec import PRECISIONS, Network
 from ..models.store import Artifact, Store, default_store, export_command
 from .terminal import DONE, Grammar, ProgressDisplay, exit_code
 
@@ -55,6 +55,13 @@ def parser() -> Grammar:
         help="use random weights in the full-size networks, to check a machine and its speed; the pictures "
         "mean nothing",
     )
+    result.add_argument(
+        "--precision",
+        choices=(*PRECISIONS, "both"),
+        default="fp32",
+        help="fp16 is for GPUs: half the size, and rounded where that is harmless; a CPU runs fp32 "
+        "(default: fp32)",
+    )
     result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
     result.add_argument("--list", action="store_true", help="list the networks and what has been exported")
     result.add_argument("--check", action="store_true", help="check the files of what has been exported")
@@ -96,10 +103,11 @@ def _run(options: argparse.Namespace) -> int:
             with ProgressDisplay(f"downloading {network.name}", data=True) as display:
                 weights = exporter.official_weights(network, store, display)
         print(f"{network.name} ({network.licence})", flush=True)
-        exported = exporter.export(
-            network, weights, store, step=lambda text: print(f"  {text} ...", flush=True)
-        )
-        _report(exported.artifact, fresh=exported.fresh)
+        precisions = PRECISIONS if options.precision == "both" else (options.precision,)
+        for exported in exporter.export_each(
+            network, weights, store, precisions, step=lambda text: print(f"  {text} ...", flush=True)
+        ):
+            _report(exported.artifact, fresh=exported.fresh)
     return DONE
 
 
@@ -116,8 +124,15 @@ def _report(artifact: Artifact, *, fresh: bool) -> None:
     print(f"  {state}: {artifact.folder}")
     print(f"  weights: {card.weights}, sha256 {card.weights_sha256[:16]}")
     print(f"  difference from Paddle: relative L2 {worst:.1e}")
+    largest = max(figures.largest or 0.0 for figures in card.parity)
+    if largest:
+        print(f"  largest value in float16: {largest:.3g}, of 65504 at most")
     if card.rehearsal:
         print("  REHEARSAL: random weights, the pictures will mean nothing")
+
+
+def _artifacts(store: Store, network: Network) -> list[Artifact]:
+    return [found for precision in PRECISIONS for found in store.artifacts(network, precision=precision)]
 
 
 def _list(store: Store) -> int:
@@ -125,7 +140,7 @@ def _list(store: Store) -> int:
     for network in NETWORKS:
         print(f"{network.name:18} {network.title}")
         print(f"{'':18} {network.parameters / 1e6:.1f} M parameters, {network.licence}")
-        for artifact in store.artifacts(network):
+        for artifact in _artifacts(store, network):
             size = sum(graph.size for graph in artifact.card.graphs.values())
             kind = "REHEARSAL, random weights" if artifact.card.rehearsal else artifact.card.weights
             print(f"{'':18} exported: {artifact.card.precision}, {kind}, {size / 1e6:.0f} MB")
@@ -135,7 +150,7 @@ def _list(store: Store) -> int:
 def _check(store: Store, networks: list[Network]) -> int:
     damaged: list[Artifact] = []
     for network in networks:
-        artifacts = store.artifacts(network)
+        artifacts = _artifacts(store, network)
         if not artifacts:
             print(f"{network.name:18} not exported")
         for artifact in artifacts:

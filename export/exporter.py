@@ -9,7 +9,7 @@ import logging
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 
 from .. import errors
 from ..errors import ExportError, ReelError, WeightsError
-from ..models.spec import Network
+from ..models.spec import PRECISIONS, Network
 from ..models.store import (
     EXPORT_REVISION,
     Artifact,
@@ -31,7 +31,7 @@ from ..models.store import (
 from .download import fetch
 from .hashes import RECORD
 from .weights import holds_ncnn
-from .worker import REQUEST, RESULT, Request
+from .worker import HALVES, REQUEST, RESULT, Request
 
 LIBRARIES = (
     ("paddlepaddle", "paddlepaddle-gpu"),
@@ -134,11 +134,30 @@ def official_weights(network: Network, store: Store, progress: Download | None =
     raise AssertionError("unreachable")
 
 
-def export(network: Network, weights: Weights, store: Store, *, step: Step | None = None) -> Exported:
-    """Export a network into the store, unless exactly this is there already and undamaged.
+def export(
+    network: Network, weights: Weights, store: Store, *, precision: str = "fp32", step: Step | None = None
+) -> Exported:
+    """Export a network in one precision (see ``export_each``)."""
+    return export_each(network, weights, store, (precision,), step=step)[0]
+
+
+def export_each(
+    network: Network,
+    weights: Weights,
+    store: Store,
+    precisions: Sequence[str],
+    *,
+    step: Step | None = None,
+) -> tuple[Exported, ...]:
+    """Export a network into the store, but for what is there already exactly so and undamaged.
 
     Args:
+        precisions: Some of ``spec.PRECISIONS``. The float16 graphs are made from the float32 ones, be they
+            made now or there already.
         step: Told what comes next, for a display.
+
+    Returns:
+        What each precision came to, in the order asked for.
 
     Raises:
         WeightsError: The weights do not fit the network.
@@ -146,31 +165,66 @@ def export(network: Network, weights: Weights, store: Store, *, step: Step | Non
         StoreError: The store cannot be written.
     """
     versions = library_versions()
-    key = artifact_key(network.name, "fp32", weights.sha256, versions)
-    for artifact in store.artifacts(network):
+    there = {precision: _found(network, weights, store, precision, versions) for precision in PRECISIONS}
+    missing = tuple(precision for precision in precisions if there[precision] is None)
+    made = _make(network, weights, store, missing, there["fp32"], versions, step) if missing else {}
+    return tuple(
+        Exported(artifact, fresh=False) if (artifact := there[precision]) else Exported(made[precision], True)
+        for precision in precisions
+    )
+
+
+def _found(
+    network: Network, weights: Weights, store: Store, precision: str, versions: dict[str, str]
+) -> Artifact | None:
+    key = artifact_key(network.name, precision, weights.sha256, versions)
+    for artifact in store.artifacts(network, precision=precision):
         if artifact.card.key == key and store.damage(artifact) is None:
-            return Exported(artifact, fresh=False)
+            return artifact
+    return None
+
+
+def _make(
+    network: Network,
+    weights: Weights,
+    store: Store,
+    precisions: tuple[str, ...],
+    full: Artifact | None,
+    versions: dict[str, str],
+    step: Step | None,
+) -> dict[str, Artifact]:
+    """Make artifacts, all of them or none, and keep them. ``full`` is the float32 one, if there is one."""
+    request = Request(
+        network=network.name,
+        weights=None if weights.path is None else str(weights.path),
+        precisions=precisions,
+        full=None if full is None else str(full.folder.absolute()),
+    )
     with store.writing() as scratch:
         try:
-            result = _run_worker(network, weights, scratch, step)
-            (finished := scratch / "artifact").mkdir()
-            graphs: dict[str, GraphFile] = {}
-            for graph in network.graphs:
-                target = (scratch / f"{graph.name}.onnx").rename(finished / f"{graph.name}.onnx")
-                graphs[graph.name] = GraphFile(target.name, target.stat().st_size, file_digest(target))
-            card = Card(
-                network=network.name,
-                precision="fp32",
-                revision=EXPORT_REVISION,
-                weights=weights.label,
-                weights_sha256=weights.sha256,
-                rehearsal=weights.path is None,
-                versions=versions,
-                created=datetime.now(UTC).isoformat(timespec="microseconds"),
-                graphs=graphs,
-                parity=result,
-            )
-            return Exported(store.keep(finished, card), fresh=True)
+            measured = _run_worker(network, request, scratch, step)
+            made: dict[str, Artifact] = {}
+            for precision in precisions:
+                (finished := scratch / f"finished {precision}").mkdir()
+                origin = scratch / HALVES if precision == "fp16" else scratch
+                graphs: dict[str, GraphFile] = {}
+                for graph in network.graphs:
+                    target = (origin / f"{graph.name}.onnx").rename(finished / f"{graph.name}.onnx")
+                    graphs[graph.name] = GraphFile(target.name, target.stat().st_size, file_digest(target))
+                card = Card(
+                    network=network.name,
+                    precision=precision,
+                    revision=EXPORT_REVISION,
+                    weights=weights.label,
+                    weights_sha256=weights.sha256,
+                    rehearsal=weights.path is None,
+                    versions=versions,
+                    created=datetime.now(UTC).isoformat(timespec="microseconds"),
+                    graphs=graphs,
+                    parity=measured[precision],
+                )
+                made[precision] = store.keep(finished, card)
+            return made
         except OSError as error:
             raise ExportError(
                 f"The export of {network.name} could not be written: {error.strerror or error}.",
@@ -212,8 +266,10 @@ def _digest(path: Path) -> str:
     return file_digest(path)
 
 
-def _run_worker(network: Network, weights: Weights, folder: Path, step: Step | None) -> tuple[Parity, ...]:
-    request = Request(network.name, None if weights.path is None else str(weights.path))
+def _run_worker(
+    network: Network, request: Request, folder: Path, step: Step | None
+) -> dict[str, tuple[Parity, ...]]:
+    """Return what was measured, by precision; the files are in the folder."""
     (folder / REQUEST).write_text(json.dumps(asdict(request)))
     command = [*_WORKER, str(folder / REQUEST)]
     log = folder / "worker.log"
@@ -234,7 +290,8 @@ def _run_worker(network: Network, weights: Weights, folder: Path, step: Step | N
     result = _result(folder)
     if "parity" not in result:
         raise _failure(network, result, folder, process.returncode, log)
-    return tuple(Parity(**figures) for figures in result["parity"])
+    measured: dict[str, list[dict[str, Any]]] = result["parity"]
+    return {precision: tuple(Parity(**figures) for figures in rows) for precision, rows in measured.items()}
 
 
 def _result(folder: Path) -> dict[str, Any]:

@@ -104,6 +104,7 @@ DAIN_DEPTH = Network(
     # Where a place rounds to another pixel in Paddle than in the graph, the outputs differ visibly in one
     # spot of up to 25 x 25 pixels, about once in 50,000 pixels.
     tolerance=Tolerance(relative_l2=1e-5, measured=1.8e-6, spots=0.1),
+    half_tolerance=Tolerance(relative_l2=5e-3, measured=4.7e-4, spots=0.1),
     licence="MIT (Bao et al.)",
     paper="Bao et al., Depth-Aware Video Frame Interpolation, CVPR 2019",
 )

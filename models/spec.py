@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+PRECISIONS = ("fp32", "fp16")
+"""What a network can be exported in: float32, or float16 wherever that is enough."""
+
 
 class Kind(StrEnum):
     """What a network does to a film, and so which stage of the engine runs it."""
@@ -138,7 +141,8 @@ class Network:
             ships.
         weights_key: Entry of the weight file that holds the parameters, if it nests them.
         check_sizes: (height, width) of the inputs on which every export is compared with Paddle.
-        tolerance: Float32 graph against Paddle.
+        tolerance: Float32 graphs against Paddle.
+        half_tolerance: Float16 graphs against Paddle in float32.
         licence: Of the weights and of the network's definition.
         paper: Where the network was published.
     """
@@ -156,6 +160,7 @@ class Network:
     weights_key: str | None
     check_sizes: tuple[tuple[int, int], ...]
     tolerance: Tolerance
+    half_tolerance: Tolerance
     licence: str
     paper: str
     spare: int = 0

@@ -18,12 +18,12 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from platformdirs import user_cache_path
 
 from ..errors import StoreError
-from .spec import Network
+from .spec import Graph
 
 EXPORT_REVISION = 3
 """Raised whenever the graphs that an export yields change: what is older is then exported anew."""
@@ -32,6 +32,20 @@ CARD = "card.json"
 
 _A_DAY = 24 * 60 * 60
 _IN_USE = ".in-use"  # locked for as long as somebody works beside it
+
+
+class GraphSet(Protocol):
+    """What the store keeps: the graphs of a network, or others under a name of their own."""
+
+    @property
+    def name(self) -> str:
+        """What it is called, and its folder."""
+        ...
+
+    @property
+    def graphs(self) -> tuple[Graph, ...]:
+        """Its graphs, each a file."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +59,17 @@ class GraphFile:
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """How far a network's graphs are from Paddle on one input: largest, mean and relative L2 difference."""
+    """How far a network's graphs are from Paddle on one input: largest, mean and relative L2 difference.
+
+    ``largest`` is the largest value that one node of a float16 graph handed to another, of 65504 at most.
+    """
 
     height: int
     width: int
     maximum: float
     mean: float
     relative_l2: float
+    largest: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,7 @@ class Card:
 
     Attributes:
         network: Its name in the manifest.
-        precision: ``fp32``.
+        precision: ``fp32`` or ``fp16``.
         revision: ``EXPORT_REVISION`` at the time.
         weights: File name or address of the weights, or ``rehearsal``.
         weights_sha256: Digest of the weights.
@@ -133,7 +151,7 @@ class Store:
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder or default_store()
 
-    def artifacts(self, network: Network, *, precision: str = "fp32") -> list[Artifact]:
+    def artifacts(self, network: GraphSet, *, precision: str = "fp32") -> list[Artifact]:
         """Return what the store holds of a network, best first, without looking into the graphs.
 
         Given weights come before rehearsal ones, then newer before older. Folders whose card cannot be
@@ -147,7 +165,7 @@ class Store:
         newest_first = sorted(found, key=lambda artifact: artifact.card.created, reverse=True)
         return sorted(newest_first, key=lambda artifact: artifact.card.rehearsal)
 
-    def find(self, network: Network, *, precision: str = "fp32") -> Artifact:
+    def find(self, network: GraphSet, *, precision: str = "fp32") -> Artifact:
         """Return the artifact to run, its files checked against the hashes on its card.
 
         Raises:
@@ -157,7 +175,7 @@ class Store:
         if not artifacts:
             raise StoreError(
                 f"{network.name} has not been exported to {self.folder}.",
-                f"Run `reel-export {network.name}` first.",
+                f"Run `reel-export {network.name}{_option(precision)}` first.",
             )
         artifact = artifacts[0]
         again = f"Export it again with `{export_command(artifact.card)}`."
@@ -252,7 +270,7 @@ def _is_free(path: Path) -> bool:
     return True
 
 
-def _belongs(card: Card, network: Network, folder: Path, precision: str) -> bool:
+def _belongs(card: Card, network: GraphSet, folder: Path, precision: str) -> bool:
     """Whether a card is of this network and folder, with a file for every graph."""
     complete = set(card.graphs) == {graph.name for graph in network.graphs}
     return complete and card.network == network.name and folder.name == f"{precision}-{card.key}"
@@ -272,7 +290,12 @@ def _remove(folder: Path) -> None:
 
 def export_command(card: Card) -> str:
     """Return what a user types to export the like of this card."""
-    return f"reel-export {card.network}{' --rehearsal' if card.rehearsal else ''}"
+    return f"reel-export {card.network}{_option(card.precision)}{' --rehearsal' if card.rehearsal else ''}"
+
+
+def _option(precision: str) -> str:
+    """Return what asks for a precision; nothing for the one that is made unless another is asked for."""
+    return "" if precision == "fp32" else f" --precision {precision}"
 
 
 def _read_card(path: Path) -> Card | None:

@@ -30,3 +30,33 @@ def moving_pictures(count, height, width, *, seed=0, speed=(1.5, -0.75)):
         grain = rng.normal(0, 0.02, scene.shape)
         frames.append(np.clip(scene + grain, 0, 1).astype(np.float32)[None])
     return frames
+
+
+def extremes(example, low, high):
+    """Yield what an input of a network shows, in words, and inputs like the given ones that show it.
+
+    Args:
+        example: Inputs by name: frames [1, 3, H, W], windows of them [1, 5, 3, H, W], and others, which stay.
+        low, high: Black and white, [1, 3, 1, 1], as the network is given them.
+    """
+
+    def shown(frame):
+        """Let ``frame`` say how white each pixel of the n-th frame is, and put frames in place of others."""
+        count, inputs = 0, {}
+        for name, value in example.items():
+            shape = value.shape
+            if value.ndim < 4:
+                inputs[name] = value
+                continue
+            frames = []
+            for _ in range(shape[1] if value.ndim == 5 else 1):
+                y, x = np.mgrid[0 : shape[-2], 0 : shape[-1]]
+                frames.append(low + (high - low) * frame(count, y, x))
+                count += 1
+            inputs[name] = np.stack(frames, axis=1) if value.ndim == 5 else frames[0]
+        return {name: value.astype(np.float32) for name, value in inputs.items()}
+
+    yield "black", shown(lambda n, y, x: 0.0 * x)
+    yield "white", shown(lambda n, y, x: 0.0 * x + 1.0)
+    yield "a checkerboard of pixels that flickers", shown(lambda n, y, x: (y + x + n) % 2)
+    yield "large squares in fast motion", shown(lambda n, y, x: ((y + 13 * n) // 16 + (x - 29 * n) // 16) % 2)

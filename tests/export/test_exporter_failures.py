@@ -150,7 +150,7 @@ def test_a_result_that_is_cut_off_is_no_result(
 
 
 def test_a_result_without_its_graphs_is_an_error(worker: Callable[[str], None], tmp_path: Path) -> None:
-    result = json.dumps({"parity": []})
+    result = json.dumps({"parity": {"fp32": []}})
     worker(f"import sys, pathlib; pathlib.Path(sys.argv[1]).with_name('result.json').write_text({result!r})")
     assert "could not be written" in failure(Store(tmp_path / "store")).message
 
