@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import OutputError, ReelError
+from .beside import lacks_comparison
 from .one import restore_one
 from .summary import summary_facts
 from .terminal import DONE, FAILED, complain, explained
@@ -108,7 +109,7 @@ def restore_all(
 
 def _restore(item: Item, settings: Settings, options: argparse.Namespace, plans: list[Plan]) -> None:
     try:
-        if _is_made(item, settings):
+        if _is_made(item, settings) and not lacks_comparison(item.output, settings, options):
             item.state = THERE
             print(f"{item.output} is there already and is left as it is", file=sys.stderr)
             return

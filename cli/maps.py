@@ -1,9 +1,9 @@
-"""Tracks as people name them."""
+"""Command lines as people write them, and tracks as they name them."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ..engine.track_choice import check_choice
 from ..errors import InputError
@@ -18,17 +18,34 @@ def track(text: str) -> str:
 
 
 def joined(arguments: Sequence[str]) -> list[str]:
-    """Return a command line in which ``--map -s`` is one word; the grammar takes ``-s`` for an option."""
-    return list(_joined(iter(arguments)))
+    """Return a command line in which every option is one word with the value that is meant for it.
+
+    The grammar takes the ``-s`` of ``--map -s`` for an option, and the film in ``--compare film.mp4`` for how
+    to compare.
+    """
+    return list(_joined(list(arguments)))
 
 
-def _joined(arguments: Iterator[str]) -> Iterator[str]:
-    for argument in arguments:
+def _joined(arguments: list[str]) -> Iterator[str]:
+    while arguments:
+        argument = arguments.pop(0)
+        following = arguments[0] if arguments else None
         if argument == "--":
             yield argument
             yield from arguments
-        elif argument == "--map":
-            following = next(arguments, None)
-            yield argument if following is None else f"{argument}={following}"
+            return
+        if argument == "--map" and following is not None:
+            yield f"{argument}={arguments.pop(0)}"
+        elif argument in _OPTIONAL:
+            meant = following is not None and _OPTIONAL[argument](following)
+            yield f"{argument}={arguments.pop(0) if meant else _UNTOLD[argument]}"
         else:
             yield argument
+
+
+# What may follow an option that may also stand alone, and what it means alone.
+_OPTIONAL: dict[str, Callable[[str], bool]] = {
+    "--compare": lambda word: word in ("side", "wipe"),
+    "--report": lambda word: word.lower().endswith((".html", ".htm")),
+}
+_UNTOLD = {"--compare": "side", "--report": ""}

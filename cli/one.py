@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..models.store import Store
+from .beside import check_beside, lacks_comparison, make_comparison, make_report
 from .summary import timings_table
 from .terminal import ProgressDisplay
 from .times import clock
@@ -22,6 +23,8 @@ def restore_one(
 ) -> tuple[Plan, Summary | None]:
     """Restore a film and print what it came to; with ``--dry-run``, only say what would be done.
 
+    Where a run was stopped as it made a comparison, only that is left to do.
+
     Args:
         plans: Told of the plan as soon as it is carried out.
     """
@@ -33,6 +36,11 @@ def restore_one(
     if options.dry_run:
         return plan, None
     plans.append(plan)
+    check_beside(plan, settings, options)
+    if lacks_comparison(plan.output, settings, options):
+        print(f"{plan.output} is there already; what is missing is its comparison", file=sys.stderr)
+        make_comparison(plan, settings, options)
+        return plan, None
     with ProgressDisplay("restoring") as display:
         summary = pipeline.run(plan, settings, CpuBackend(), progress=display, shot=display.shot)
     made = summary.frames - summary.kept
@@ -43,32 +51,45 @@ def restore_one(
     if options.timings:
         print(timings_table(summary.timings), file=sys.stderr)
     print(summary.output, flush=True)
+    if options.compare:
+        options.made = plan.output  # for who stops it now
+        make_comparison(plan, settings, options)
+        options.made = None
+    if options.report is not None:
+        make_report(plan, settings, summary, options)
     return plan, summary
 
 
 def _describe(plan: Plan) -> None:
     from ..engine.job.space import shown
 
+    first, *more = describe(plan)
+    print(first, file=sys.stderr)
+    if plan.job is not None:
+        known = "" if plan.size is None else f" (about {shown(plan.size)}, as much again while it is joined)"
+        begun = "going on with what lies in" if plan.job.is_dir() else "unfinished work is kept in"
+        more.insert(0, f"{begun} {plan.job}{known}")
+    for line in more:
+        print(line, file=sys.stderr)
+
+
+def describe(plan: Plan) -> list[str]:
+    """Return what is done with a film, and what must be known of it."""
     before, after = plan.before, plan.after
     chain = " -> ".join(step.network.name for step in plan.steps) or "no network"
     rates = [
         f", {float(film.rate):.5g} fps" if film.rate and not film.still else "" for film in (before, after)
     ]
-    print(
+    lines = [
         f"{plan.input}: {before.width}x{before.height}{rates[0]} -> {chain} -> "
-        f"{after.width}x{after.height}{rates[1]}",
-        file=sys.stderr,
-    )
+        f"{after.width}x{after.height}{rates[1]}"
+    ]
     if plan.borders is not None:
         worked = plan.worked
-        print(f"black borders: the networks work on {worked.width}x{worked.height} of it", file=sys.stderr)
-    if plan.job is not None:
-        known = "" if plan.size is None else f" (about {shown(plan.size)}, as much again while it is joined)"
-        begun = "going on with what lies in" if plan.job.is_dir() else "unfinished work is kept in"
-        print(f"{begun} {plan.job}{known}", file=sys.stderr)
+        lines.append(f"black borders: the networks work on {worked.width}x{worked.height} of it")
     if plan.rehearsal:
-        print(
+        lines.append(
             f"REHEARSAL: {', '.join(plan.rehearsal)} run on random weights, so the pictures mean nothing. "
-            "Get the real ones with `reel-export`.",
-            file=sys.stderr,
+            "Get the real ones with `reel-export`."
         )
+    return lines

@@ -8,6 +8,7 @@ from pathlib import Path
 from .. import __version__
 from ..models.manifest import NETWORKS
 from ..models.store import default_store
+from .beside import report_file
 from .maps import track
 from .terminal import Grammar
 from .times import count, frame_rate, picture_size, quality, seconds, size, time_step
@@ -66,6 +67,23 @@ def parser() -> Grammar:
         metavar="SIZE",
         help="for the networks, beyond their weights: 4G, 800M; frames for which it is too little are "
         "computed in parts (default: half of the machine's, if that is free)",
+    )
+    result.add_argument(
+        "--compare",
+        nargs="?",
+        choices=("side", "wipe"),
+        const="side",
+        help="also write a film of before and after beside OUTPUT: side by side, or with a split that goes "
+        "across and comes back",
+    )
+    result.add_argument(
+        "--report",
+        metavar="FILE",
+        nargs="?",
+        const="",
+        type=report_file,
+        help="also write a page that tells of the run: pictures before and after, time, speed, memory, "
+        "warnings, versions (default of FILE: beside OUTPUT, ends in .report.html)",
     )
     result.add_argument("--timings", action="store_true", help="say at the end how the time was spent")
     result.add_argument("--summary", metavar="FILE", type=Path, help="write what the run came to as JSON")

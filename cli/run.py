@@ -32,10 +32,11 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in options.order if name.lower() not in NAMES]
     if unknown:
         grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(NAMES))}")
+    options.made = None
     plans: list[Plan] = []
     return exit_code(
         lambda: _run(options, plans),
-        interrupted=lambda: f"Stopped. {_kept(plans) or _again(plans)}",
+        interrupted=lambda: f"Stopped. {_kept(plans) or _again(plans, options)}",
         failed=lambda: _kept(plans),
     )
 
@@ -73,7 +74,10 @@ def _kept(plans: list[Plan]) -> str | None:
     return f"What is finished is kept in {job}; run the same command again to go on."
 
 
-def _again(plans: list[Plan]) -> str:
+def _again(plans: list[Plan], options: argparse.Namespace) -> str:
+    if options.made is not None:
+        command = "the same command without --overwrite" if options.overwrite else "the same command again"
+        return f"{options.made} is whole; run {command} for its comparison."
     if len(plans) > 1:
         return "Run the same command again to go on."
     return "Nothing was finished yet; run it again to start."
@@ -89,6 +93,8 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
     sources = sources_of(options.sources)
     if sources is None:
         return _run_one(options, settings, plans)
+    if options.report:
+        raise ReelError(f"{options.report} is one report for several films.", "Leave its name out.")
     items = items_of(sources, options.output)
     if options.summary is not None:
         check_place(options.summary)

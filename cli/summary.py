@@ -16,15 +16,19 @@ if TYPE_CHECKING:
     from ..engine.timings import Timings
 
 
-def check_place(path: Path) -> None:
+def check_place(path: Path, option: str = "--summary") -> None:
     """Refuse a file that could not be written, before hours of work.
+
+    Args:
+        path: The file.
+        option: What it was given with.
 
     Raises:
         OutputError: It cannot.
     """
     writable = os.access(path if path.exists() else path.parent, os.W_OK)
     if path.is_dir() or not writable:
-        raise OutputError(f"{path} cannot be written.", "Name another file with --summary.")
+        raise OutputError(f"{path} cannot be written.", f"Name another file with {option}.")
 
 
 def timings_table(timings: Timings) -> str:

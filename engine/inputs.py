@@ -12,7 +12,7 @@ FILM_SUFFIXES = frozenset(
     | {".mpg", ".mpeg", ".m1v", ".m2v", ".vob", ".ts", ".mts", ".m2ts", ".mxf", ".dv", ".3gp", ".3g2"}
     | {".gif", ".y4m", ".nut", ".rm", ".rmvb", ".264", ".h264", ".265", ".hevc", ".ivf", ".mj2"}
 )
-_RESULT = ".restored"
+_MADE = (".restored", ".restored.compare")
 
 
 def films_in(folder: Path) -> list[Path]:
@@ -25,7 +25,7 @@ def films_in(folder: Path) -> list[Path]:
         for file in folder.iterdir()
         if file.suffix.lower() in FILM_SUFFIXES
         and not file.name.startswith(".")
-        and not file.stem.endswith(_RESULT)
+        and not file.stem.endswith(_MADE)
         and file.is_file()
     )
 
