@@ -10,15 +10,18 @@ from ..models.manifest import NETWORKS
 from ..models.store import default_store
 from .beside import report_file
 from .maps import track
+from .sweep import sweep_type
 from .terminal import Grammar
-from .times import count, frame_rate, picture_size, quality, seconds, size, time_step
+from .times import count, frame_rate, picture_size, quality, samples, seconds, size, time_step
 
 NAMES = frozenset(network.name for network in NETWORKS)
 
 _EXAMPLES = """\
 examples:
   reel-run film.mp4                                  twice the frames, colour, four times the size
-  reel-run film.mp4 --start 1:00 --end 1:05          five seconds of it, to see
+  reel-run film.mp4 --preview                        a few seconds of it, and what all of it would take
+  reel-run film.mp4 --sweep render_factor=20,28,36   the same with each of these, beside each other
+  reel-run film.mp4 --start 1:00 --end 1:05          five seconds of it
   reel-run film.mp4 -o out.mkv --order edvr-m        enlarge only
   reel-run film.mp4 --order dain --fps 50            50 frames per second
   reel-run scans/ -o restored/ --rate 18             pictures in, pictures out
@@ -93,14 +96,15 @@ def parser() -> Grammar:
     result.add_argument("--device", choices=("auto", "cpu"), default="auto", help="default: auto")
     result.add_argument("--cpu", dest="device", action="store_const", const="cpu", help=argparse.SUPPRESS)
     result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    _add_networks(result)
-    _add_film(result)
+    networks, film = _add_networks(result), _add_film(result)
+    # The only place where argparse says what a group holds.
+    _add_preview(result, [*networks._group_actions, *film._group_actions])  # pyright: ignore[reportPrivateUsage]
     for name in ("DAIN", "DeOldify", "EDVR", "RealSR", "DeepRemaster"):
         result.add_argument(f"--{name}_weight", dest="weight", help=argparse.SUPPRESS)
     return result
 
 
-def _add_networks(parser: argparse.ArgumentParser) -> None:
+def _add_networks(parser: argparse.ArgumentParser):
     group = parser.add_argument_group("networks")
     group.add_argument(
         "--order",
@@ -148,9 +152,35 @@ def _add_networks(parser: argparse.ArgumentParser) -> None:
         help="ppgan repeats PaddleGAN's bytes: 8 bits between networks, swapped luma weights, no regard "
         "for cuts (default: correct)",
     )
+    return group
 
 
-def _add_film(parser: argparse.ArgumentParser) -> None:
+def _add_preview(parser: argparse.ArgumentParser, settings: list[argparse.Action]) -> None:
+    group = parser.add_argument_group("try before")
+    group.add_argument(
+        "--preview",
+        action="store_true",
+        help="restore a few samples of the film only, into a folder beside OUTPUT with a contact sheet, and "
+        "say what time and room all of it would take",
+    )
+    group.add_argument(
+        "--sweep",
+        action="append",
+        type=sweep_type(settings),
+        default=[],
+        metavar="NAME=A,B",
+        help="preview with each of these values of an option, beside each other on the sheet: "
+        "render-factor=20,28,36 or order=dain+deoldify,deoldify; given again, every combination",
+    )
+    group.add_argument(
+        "--samples",
+        type=samples,
+        metavar="NxT",
+        help="how many samples, and how many seconds each one lasts (default: 3x1s; 3x0.25s with --sweep)",
+    )
+
+
+def _add_film(parser: argparse.ArgumentParser):
     group = parser.add_argument_group("film")
     group.add_argument("--start", type=seconds, metavar="T", help="from here on: seconds or h:mm:ss")
     group.add_argument("--end", type=seconds, metavar="T", help="up to here")
@@ -196,3 +226,4 @@ def _add_film(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--crf", type=quality, metavar="N", help="quality, lower is better (default: 16)")
     group.add_argument("--preset", help="speed of the encoder (default: medium)")
     group.add_argument("--pix-fmt", metavar="FORMAT", help="pixel format (default: as the film's)")
+    return group

@@ -14,7 +14,9 @@ from .batch import items_of, restore_all, sources_of
 from .maps import joined
 from .one import restore_one
 from .options import NAMES, parser
+from .preview import preview_one
 from .summary import check_place, summary_json
+from .sweep import MOST, combinations
 from .terminal import DONE, Grammar, exit_code
 
 if TYPE_CHECKING:
@@ -25,13 +27,13 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return its exit code."""
     grammar = parser()
-    options = _parsed(grammar, joined(sys.argv[1:] if arguments is None else arguments))
+    words = joined(sys.argv[1:] if arguments is None else arguments)
+    options = _parsed(grammar, words)
     _find_input(options)
     if not options.sources:
         grammar.error("name a film, a folder of pictures or a photo to restore")
-    unknown = [name for name in options.order if name.lower() not in NAMES]
-    if unknown:
-        grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(NAMES))}")
+    _check_networks(grammar, options)
+    options.columns = _columns(grammar, words, options)
     options.made = None
     plans: list[Plan] = []
     return exit_code(
@@ -47,6 +49,37 @@ def _parsed(grammar: Grammar, arguments: list[str]) -> argparse.Namespace:
     options = grammar.parse_intermixed_args(arguments[:end])  # it forgets what the -- was for
     options.sources += arguments[end + 1 :]
     return options
+
+
+def _check_networks(grammar: Grammar, options: argparse.Namespace) -> None:
+    unknown = [name for name in options.order if name.lower() not in NAMES]
+    if unknown:
+        grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(NAMES))}")
+
+
+def _columns(
+    grammar: Grammar, words: list[str], options: argparse.Namespace
+) -> list[tuple[str, argparse.Namespace]]:
+    """Return what a preview tries, as if each had been asked for alone; nothing without a preview."""
+    if not (options.preview or options.sweep):
+        if options.samples:
+            grammar.error("--samples is of use with --preview or --sweep")
+        return []
+    if not options.sweep:
+        return [("", options)]
+    wanted = combinations(options.sweep)
+    if len(wanted) > MOST:
+        grammar.error(f"{len(wanted)} settings to try are too many to see; give up to {MOST}")
+    columns: list[tuple[str, argparse.Namespace]] = []
+    end = words.index("--") if "--" in words else len(words)
+    for label, more in wanted:
+        column = _parsed(grammar, [*words[:end], *more, *words[end:]])
+        column.sources, column.paddlegan = options.sources, options.paddlegan
+        if not any(sweep.option == "--order" for sweep in options.sweep):
+            column.order = options.order  # without the film, which it may have swallowed
+        _check_networks(grammar, column)
+        columns.append((label, column))
+    return columns
 
 
 def _find_input(options: argparse.Namespace) -> None:
@@ -91,6 +124,8 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
         )
     settings = _settings(options)
     sources = sources_of(options.sources)
+    if options.columns:
+        return _preview(options, None if sources is None else len(sources))
     if sources is None:
         return _run_one(options, settings, plans)
     if options.report:
@@ -101,14 +136,33 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
     return restore_all(items, settings, options, plans)
 
 
-def _run_one(options: argparse.Namespace, settings: Settings, plans: list[Plan]) -> int:
+def _preview(options: argparse.Namespace, films: int | None) -> int:
+    from ..engine.preview import Column
+
+    if films is not None:
+        raise ReelError(
+            f"A preview is of one film, and here are {films}.",
+            "Name one of them, and restore all once it looks right.",
+        )
+    if options.summary is not None and not options.dry_run:
+        check_place(options.summary)
+    columns = [Column(label, _settings(column)) for label, column in options.columns]
+    source, output = _places(options)
+    return preview_one(source, output, columns, options)
+
+
+def _places(options: argparse.Namespace) -> tuple[Path, Path]:
+    """Return what is to be restored, and where the result goes."""
     from ..engine.naming import chosen_output, default_output
 
     source = Path(options.sources[0])
     if options.output is None:
-        output = default_output(source)
-    else:
-        output = chosen_output(source, options.output, film_in_folder=options.paddlegan)
+        return source, default_output(source)
+    return source, chosen_output(source, options.output, film_in_folder=options.paddlegan)
+
+
+def _run_one(options: argparse.Namespace, settings: Settings, plans: list[Plan]) -> int:
+    source, output = _places(options)
     if options.summary is not None and not options.dry_run:
         check_place(options.summary)
     plan, summary = restore_one(source, output, settings, options, plans)

@@ -81,3 +81,30 @@ def size(text: str) -> int:
     if found is None or not (bytes_ := int(float(found[1]) * 1024 ** " kmgt".index(found[2].lower() or " "))):
         raise argparse.ArgumentTypeError(f"{text!r} is not a size; give 4G or 800M")
     return bytes_
+
+
+def samples(text: str) -> tuple[int, Fraction]:
+    """Return how many samples, and how long in seconds, ``3x1s`` asks for."""
+    found = re.fullmatch(r"(\d{1,2})x(\d+(?:\.\d+)?)s?", text.strip(), re.IGNORECASE)
+    if found is None or not int(found[1]) or not Fraction(found[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number and length of samples; give 3x1s")
+    return int(found[1]), Fraction(found[2])
+
+
+def duration(seconds: float) -> str:
+    """Return how long something takes, as exactly as people plan: ``2 d 3 h``, ``1 h 20 min``, ``45 s``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    units = (("d", 1440), ("h", 60), ("min", 1))
+    minutes = round(seconds / 60)
+    large = next(place for place, (_, size) in enumerate(units) if minutes >= size)
+    name, size = units[large]
+    if large + 1 == len(units):
+        return f"{minutes} {name}"
+    below, part = units[large + 1]
+    rest = round(minutes % size / part)
+    if rest * part == size:  # 1 d 24 h
+        return f"{minutes // size + 1} {name}"
+    return f"{minutes // size} {name} {rest} {below}" if rest else f"{minutes // size} {name}"

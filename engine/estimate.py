@@ -24,12 +24,14 @@ class Sampled:
         read: Frames of the film that it was made of.
         made: Frames of the result that were made of them.
         timings: How the time was spent.
+        finishing: Seconds in which the encoder worked on alone: it holds frames back, of a short film all.
         bytes: What the result takes on the disk.
     """
 
     read: int
     made: int
     timings: Timings
+    finishing: float
     bytes: Bytes
 
 
@@ -88,6 +90,7 @@ def estimated(plan: Plan, sampled: Sequence[Sampled]) -> Estimate | None:
         for name in ("decode", "networks", "encode")
     }
     parts["networks"] = sum(stages.values())
+    parts["encode"] += sum(each.finishing for each in sampled)
     slowest = max(parts, key=lambda name: parts[name])
     busiest = max(stages, key=lambda name: stages[name]) if slowest == "networks" else slowest
     return Estimate(

@@ -52,6 +52,8 @@ class Summary:
         timings: How the time after that was spent.
         plan, settings: What it was made by.
         course: How it went.
+        finishing: Seconds from the last frame until the result was in its place: what the encoder still held
+            back, and joining.
     """
 
     output: Path
@@ -63,6 +65,7 @@ class Summary:
     plan: Plan = field(repr=False)
     settings: Settings = field(repr=False)
     course: Course = field(repr=False)
+    finishing: float = 0.0
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows of it: before and after, and the film."""
@@ -142,10 +145,11 @@ def run(
                     if progress:
                         progress(written, plan.after.frames)
             observer.finish()
-        timings = _spent(clock, plan)
+        timings, written_by = _spent(clock, plan), time.monotonic()
+    finishing = time.monotonic() - written_by
     seconds, kept = time.monotonic() - began, sink.position.frames
     course = observer.end(backend.name, remarks.kept)
-    return Summary(plan.output, plan.after, written, kept, seconds, timings, plan, settings, course)
+    return Summary(plan.output, plan.after, written, kept, seconds, timings, plan, settings, course, finishing)
 
 
 def _spent(clock: Clock, plan: Plan) -> Timings:

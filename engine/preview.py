@@ -203,7 +203,7 @@ def _all_run(
 
 def _estimate(whole: Plan, runs: Sequence[SampleRun], summaries: Sequence[Summary]) -> Estimate | None:
     sampled = [
-        Sampled(one.plan.before.frames or 1, came.frames, came.timings, bytes_of(came.output))
+        Sampled(one.plan.before.frames or 1, came.frames, came.timings, came.finishing, bytes_of(came.output))
         for one, came in zip(runs, summaries, strict=True)
     ]
     return estimated(whole, sampled)
