@@ -119,6 +119,17 @@ def _down(pixels: Pixels, target: int) -> Pixels:
 
 
 @lru_cache(maxsize=16)
+def lanczos_weights(count: int, target: int) -> Pixels:
+    """Return the matrix [target, count] by which ``lanczos`` resizes ``count`` samples to ``target``."""
+    if count == target:
+        return np.eye(count, dtype=np.float32)
+    whole = np.zeros((target, count), np.float32)
+    for first, matrix, top in _blocks(count, target):
+        whole[top : top + len(matrix), first : first + matrix.shape[1]] = matrix
+    return whole
+
+
+@lru_cache(maxsize=16)
 def _blocks(count: int, target: int) -> list[tuple[int, Pixels, int]]:
     """Return for each block of results: the first sample it is made of, its weights, its first place."""
     scale = count / target

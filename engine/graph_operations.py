@@ -1,0 +1,247 @@
+"""What stages, source and sink do to pictures, as graphs: on whatever device a backend has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import ExitStack
+from dataclasses import astuple
+from threading import Lock
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import StoreError
+from ..models.pictures import (
+    FINISH,
+    LOOK,
+    MERGE,
+    PICTURES,
+    PLACE,
+    RESIZE,
+    SAME,
+    Planes,
+    emit,
+    ingest,
+)
+from ..models.store import Artifact, Store
+from .backend import Backend, Session
+from .coding import Layout, numbers_from_rgb, numbers_to_rgb
+from .colour import Samples
+from .resample import lanczos_weights, weights
+
+Array = NDArray[Any]
+Bytes = NDArray[np.uint8]
+
+
+class Picture(Protocol):
+    """RGB [1, 3, H, W], on a device or not."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+
+def _as_it_is(array: Any) -> Any:
+    return array
+
+
+class GraphOperations:
+    """The operations on pictures (see ``engine.operations.Operations``) as graphs in a backend.
+
+    A graph is loaded at its first use. What is the same from picture to picture, such as the weights of a
+    resize, is uploaded once. Not for PaddleGAN's bytes: these are made in NumPy.
+
+    Args:
+        backend: What runs them.
+        artifact: The files, float16 where the networks' are.
+        upload: From an array of NumPy's to what the backend's sessions take.
+        download: Back from what they give, waiting for it.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        artifact: Artifact,
+        *,
+        upload: Callable[[Array], Any] = _as_it_is,
+        download: Callable[[Any], Array] = _as_it_is,
+    ) -> None:
+        self._backend = backend
+        self._artifact = artifact
+        self._upload = upload
+        self._download = download
+        self._sessions: dict[str, Session] = {}
+        self._constants: dict[Hashable, Any] = {}
+        self._lock = Lock()  # source, stages and sink run in threads of their own
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock:
+            self._sessions.clear()
+            self._constants.clear()
+            self._open.close()
+
+    def interrupt(self) -> None:
+        """End whatever runs in another thread; this is of no use afterwards."""
+        for session in list(self._sessions.values()):
+            session.interrupt()
+
+    def ingested(self, planes: Sequence[Any], layout: Layout, *, matrix: int, full_range: bool) -> Any:
+        """Return the RGB of planes.
+
+        Args:
+            planes: [H, W] of unsigned samples in NumPy, or already on the device as ``models.pictures`` has
+                them. Two, of which the second has U and V in turns, are what hardware decoders give.
+            layout, matrix, full_range: As for ``colour.rgb_from_planes``.
+        """
+        lie = planes_of(layout, joined=layout.kind == "yuv" and len(planes) == 2)
+        numbers = self._constant(
+            ("in", layout, matrix, full_range),
+            lambda: np.array(
+                astuple(numbers_to_rgb(layout, matrix=matrix, full_range=full_range)), np.float32
+            ),
+        )
+        names = [tensor.name for tensor in lie.tensors]
+        given = {name: self._plane(plane, name) for name, plane in zip(names, planes, strict=True)}
+        return self._run(ingest(lie).name, **given, numbers=numbers)[0]
+
+    def emitted(self, pixels: Picture, layout: Layout, *, matrix: int, full_range: bool) -> tuple[Any, ...]:
+        """Return the planes of RGB as ``models.pictures`` has them; see ``samples_of``."""
+        height, width = pixels.shape[2:]
+
+        def numbers() -> Array:
+            fixed = astuple(numbers_from_rgb(layout, matrix=matrix, full_range=full_range))
+            single = (side % 2 == 1 and side > 1 for side in (width, height))
+            return np.array([*fixed, *single], np.float32)
+
+        held = self._constant(("out", layout, matrix, full_range, height, width), numbers)
+        seconds = {
+            name: self._places(range(1, side + 1, 2), side)
+            for name, side, halved in (
+                ("rows", height, layout.half_height),
+                ("columns", width, layout.half_width),
+            )
+            if halved
+        }
+        return self._run(emit(planes_of(layout)).name, pixels=pixels, numbers=held, **seconds)
+
+    def padded(self, pixels: Picture, *, top: int, bottom: int, left: int, right: int) -> Any:
+        if not (top or bottom or left or right):
+            return pixels
+        height, width = pixels.shape[2:]
+        rows = self._places(range(-top, height + bottom), height)
+        columns = self._places(range(-left, width + right), width)
+        return self._run(PLACE.name, pixels=pixels, rows=rows, columns=columns)[0]
+
+    def finished(self, pixels: Picture, *, top: int, left: int, height: int, width: int) -> Any:
+        rows = self._places(range(top, top + height), pixels.shape[2])
+        columns = self._places(range(left, left + width), pixels.shape[3])
+        return self._run(FINISH.name, pixels=pixels, rows=rows, columns=columns)[0]
+
+    def is_same(self, pixels: Picture, previous: Picture) -> bool:
+        if pixels is previous or pixels.shape != previous.shape:
+            return pixels is previous
+        return bool(self._download(self._run(SAME.name, pixels=pixels, other=previous)[0]).item())
+
+    def look(self, pixels: Picture, side: int) -> Any:
+        vertical, horizontal = self._bilinear(pixels.shape[2:], (side, side))
+        return self._run(LOOK.name, pixels=pixels, vertical=vertical, horizontal=horizontal)[0]
+
+    def coloured(self, pixels: Picture, seen: Picture) -> Any:
+        vertical, horizontal = self._bilinear(seen.shape[2:], pixels.shape[2:])
+        return self._run(MERGE.name, pixels=pixels, coloured=seen, vertical=vertical, horizontal=horizontal)[
+            0
+        ]
+
+    def resized(self, pixels: Picture, height: int, width: int) -> Any:
+        rows, columns = pixels.shape[2:]
+        vertical = self._constant(("v", rows, height), lambda: lanczos_weights(rows, height))
+        horizontal = self._constant(
+            ("h", columns, width), lambda: np.ascontiguousarray(lanczos_weights(columns, width).T)
+        )
+        return self._run(RESIZE.name, pixels=pixels, vertical=vertical, horizontal=horizontal)[0]
+
+    def _run(self, graph: str, **inputs: Any) -> tuple[Any, ...]:
+        with self._lock:
+            session = self._sessions.get(graph)
+            if session is None:
+                session = self._backend.load(self._artifact.path(graph))
+                self._open.callback(session.close)
+                self._sessions[graph] = session
+        return session(**inputs)
+
+    def _constant(self, key: Hashable, make: Callable[[], Array]) -> Any:
+        """Return what is kept where the graphs run, made at its first use."""
+        with self._lock:
+            if key not in self._constants:
+                self._constants[key] = self._upload(make())
+            return self._constants[key]
+
+    def _places(self, wanted: range, length: int) -> Any:
+        """Return places of rows or columns, those outside being the outermost."""
+
+        def places() -> Array:
+            return np.clip(np.array(wanted), 0, length - 1).astype(np.int32)
+
+        return self._constant(("places", wanted, length), places)
+
+    def _bilinear(self, count: tuple[int, ...], target: tuple[int, ...]) -> tuple[Any, Any]:
+        rows, columns = zip(count, target, strict=True)
+        return (
+            self._constant(("rows", rows), lambda: weights(*rows).astype(np.float32)),
+            self._constant(
+                ("columns", columns), lambda: np.ascontiguousarray(weights(*columns).T, np.float32)
+            ),
+        )
+
+    def _plane(self, plane: Any, name: str) -> Any:
+        if not isinstance(plane, np.ndarray):
+            return plane
+        return self._upload(bytes_of(cast(Samples, plane), joined=name == "uv"))
+
+
+def graphs_in(store: Store, *, precision: str = "fp32") -> Artifact:
+    """Return the graphs for pictures that an export has put into the store.
+
+    Raises:
+        StoreError: They are not there, damaged, or of another version.
+    """
+    try:
+        return store.find(PICTURES, precision=precision)
+    except StoreError as error:
+        option = "" if precision == "fp32" else f" --precision {precision}"
+        raise StoreError(
+            f"The graphs for pictures cannot be had: {error.message}",
+            f"Run `reel-export{option}` again for any network: it adds them.",
+        ) from error
+
+
+def planes_of(layout: Layout, *, joined: bool = False) -> Planes:
+    """Return which graphs a layout needs."""
+    deep = layout.bits > 8
+    if layout.kind != "yuv":
+        return Planes(layout.kind, deep=deep)
+    halves = (layout.half_width, layout.half_height)
+    sampling = {(True, True): "420", (True, False): "422", (False, True): "440"}.get(halves, "444")
+    return Planes(sampling, between=layout.half_width and not layout.left, deep=deep, joined=joined)
+
+
+def bytes_of(samples: Samples, *, joined: bool = False) -> Bytes:
+    """Return [H, W] of unsigned samples as the bytes that a graph takes (see ``models.pictures.Planes``)."""
+    rows, columns = samples.shape
+    shape = (rows, columns // 2, 2) if joined else (rows, columns)
+    if samples.dtype != np.uint8:
+        samples, shape = samples.astype("<u2", copy=False), (*shape, 2)
+    return np.ascontiguousarray(samples).view(np.uint8).reshape(1, 1, *shape)
+
+
+def samples_of(plane: Bytes, layout: Layout) -> Samples:
+    """Return the samples [H, W] of the bytes that a graph gave, once these are here."""
+    samples = plane.view(np.uint8 if layout.bits <= 8 else np.dtype("<u2"))
+    return samples.reshape(plane.shape[2:4])
