@@ -54,7 +54,7 @@ class _Rounding:
         self._halves = {name for name, kind in tensor_types(model).items() if kind == self._half}
         # The names of inputs and outputs stay those of float16 tensors; inside others stand for them.
         outside = {value.name for value in (*model.graph.input, *model.graph.output)} & self._halves
-        self._inside = {name: f"{name}.widened" for name in outside}
+        self._inside: dict[str, str] = {name: f"{name}.widened" for name in outside}
         self._nodes: list[Any] = []
         self._seen: list[str] = []
 

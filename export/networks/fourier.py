@@ -15,6 +15,9 @@ from paddle import nn
 
 TILE = 16  # pixels on a side; a power of two keeps most factors exact
 HALF = TILE // 2
+# Each way a transform is divided by this, and multiplied on the way back: sums over a tile would be up to 256
+# times as large as its pixels, and motion of 256 pixels beyond float16. A power of two changes no digit.
+UNIT = 4.0
 AT_ONCE = 98  # channels transformed at a time, to bound the memory: half of a context of the paper's DAIN
 
 
@@ -99,12 +102,12 @@ def complex_transform():
 
 def row_transform():
     """Return weights [TILE, 1, 1, TILE] of the convolution that transforms the rows of tiles."""
-    return real_transform()[:, None, None, :]
+    return real_transform()[:, None, None, :] / UNIT
 
 
 def column_transform():
     """Return weights [TILE^2, 2, TILE, 1] of the one that transforms their columns, in HALF groups."""
-    return complex_transform().reshape(TILE * TILE, 2, TILE, 1)
+    return complex_transform().reshape(TILE * TILE, 2, TILE, 1) / UNIT
 
 
 def inverse_transforms(kept):
@@ -115,7 +118,7 @@ def inverse_transforms(kept):
     whole = [np.linalg.inv(matrix.reshape(2 * TILE, 2 * TILE)) for matrix in complex_transform()]
     rows = np.stack([matrix.reshape(2, TILE, 2 * TILE)[:, :kept] for matrix in whole])
     columns = np.linalg.inv(real_transform())[:kept]
-    return rows.reshape(HALF * 2 * kept, 2 * TILE, 1, 1), columns[:, :, None, None]
+    return rows.reshape(HALF * 2 * kept, 2 * TILE, 1, 1) * UNIT, columns[:, :, None, None] * UNIT
 
 
 def transform(tiles):
