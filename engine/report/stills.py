@@ -19,9 +19,9 @@ from ..resample import lanczos
 from ..settings import Settings
 from ..source import Source
 
-LIMIT = 11_000_000
+LIMIT = 13_500_000
 """Bytes of all pictures of a page, which is a third longer in text."""
-MOST = 48
+MOST = 32
 """Moments of a film that a page shows at most: of each up to four pictures."""
 
 _LARGEST, _LEAST = 400_000, 2_000  # bytes of a picture, however few or many there are
@@ -57,7 +57,7 @@ class Still:
     """A moment of a film, before and after.
 
     Attributes:
-        time: Seconds from the film's beginning, or that of the part that was done.
+        time: Seconds from the film's beginning.
         whole: All of the picture.
         detail: The part of it with the finest detail, pixel for pixel; None where the whole is shown so.
     """
@@ -84,7 +84,9 @@ def stills(plan: Plan, settings: Settings, times: Sequence[Fraction]) -> list[St
     with opened(plan.input, settings) as source, opened_result(plan) as result:
         for before, after in _frames_at(source, result, times):
             enlarged = lanczos(before.pixels, after.height, after.width)
-            found.append(_still(before.time, enlarged, after.pixels, (width, height), limit))
+            found.append(
+                _still(before.time + (settings.start or 0), enlarged, after.pixels, (width, height), limit)
+            )
     return found
 
 
