@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from .backend import Backend, Session
-from .frame import Pixels
 
 
 class LoadedOnce:
@@ -20,7 +19,7 @@ class LoadedOnce:
 
     def __init__(self, backend: Backend) -> None:
         self.name = backend.name
-        self._backend = backend
+        self._backend: Any = backend
         self._sessions: dict[tuple[Path, bool], Session] = {}
         self._open = ExitStack()
 
@@ -32,6 +31,15 @@ class LoadedOnce:
     ) -> None:
         self._sessions.clear()
         self._open.close()
+
+    @property
+    def precisions(self) -> tuple[str, ...]:
+        """As the other backend's."""
+        return self._backend.precisions
+
+    def memory(self) -> int | None:
+        """As the other backend's."""
+        return self._backend.memory()
 
     def load(self, path: Path, *, keep: bool = False) -> Session:
         """Return a graph, loaded now or before."""
@@ -47,7 +55,7 @@ class _Lent:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def __call__(self, **inputs: Pixels) -> tuple[Pixels, ...]:
+    def __call__(self, **inputs: Any) -> tuple[Any, ...]:
         return self._session(**inputs)
 
     def interrupt(self) -> None:

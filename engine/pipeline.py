@@ -146,10 +146,11 @@ def run(
                         progress(written, plan.after.frames)
             observer.finish()
         timings, written_by = _spent(clock, plan), time.monotonic()
-    finishing = time.monotonic() - written_by
-    seconds, kept = time.monotonic() - began, sink.position.frames
+    end = time.monotonic()
+    seconds, finishing, kept = end - began, end - written_by, sink.position.frames
     course = observer.end(backend.name, remarks.kept)
-    return Summary(plan.output, plan.after, written, kept, seconds, timings, plan, settings, course, finishing)
+    made = (plan.output, plan.after, written, kept)
+    return Summary(*made, seconds, timings, plan, settings, course, finishing)
 
 
 def _spent(clock: Clock, plan: Plan) -> Timings:
