@@ -74,7 +74,7 @@ def engine_from_onnx(
     _add_profile(builder, config, basis, words)
     cache = _timing_cache(config, timing)
     watch = _Watch(progress or (lambda share: None))
-    if hasattr(config, "progress_monitor"):
+    if hasattr(trt, "IProgressMonitor") and hasattr(config, "progress_monitor"):  # 8.6 has neither
         config.progress_monitor = monitor = _monitor(trt, watch)
         plan = builder.build_serialized_network(network, config)
         del monitor  # only now: the builder calls it and does not hold it

@@ -89,11 +89,11 @@ def test_8_6_is_told_that_it_may_take_halves_and_to_do_without_cudnn(
 
 
 def test_the_profile_has_every_input_from_the_smallest_to_the_largest(fake: Fake, source: Path) -> None:
-    profile = built(fake(), source, basis())["profile"]
-    assert profile == {
+    inputs = input_ranges(EDVR_M, GRAPH, frame_ranges(EDVR_M)[0])
+    assert built(fake(), source, basis(inputs=inputs))["profile"] == {
         f"{prefix}{level}": [
-            [1, 64, 8 >> level - 1, 8 >> level - 1],
-            *([[1, 64, 480 >> level - 1, 640 >> level - 1]] * 2),
+            [1, 64, height >> level - 1, width >> level - 1]
+            for height, width in ((8, 8), (480, 640), (1088, 1920))
         ]
         for prefix in ("level", "reference")
         for level in (1, 2, 3)
