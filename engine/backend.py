@@ -14,7 +14,7 @@ from typing import Protocol, Self
 from ..errors import OutOfMemoryError
 from ..models.spec import Graph, Network, Tiling
 from ..models.store import Artifact
-from .frame import Pixels
+from .device.array import Value, pixels_of
 from .tiles import Tile, in_tiles, size_of, tiles
 
 # How far a graph of which nothing but the weights bounds it is expected to look, and is let look, where a
@@ -27,8 +27,11 @@ _log = logging.getLogger(__name__)
 class Session(Protocol):
     """A loaded graph."""
 
-    def __call__(self, **inputs: Pixels) -> tuple[Pixels, ...]:
+    def __call__(self, **inputs: Value) -> tuple[Value, ...]:
         """Run the graph on inputs by name, and return its outputs in the order of its specification.
+
+        On a device the outputs stay there, and are not there yet when this returns. Inputs may be there or
+        in the machine's memory, from where they are copied, in the type that the graph takes.
 
         Raises:
             OutOfMemoryError: There was not enough memory for it.
@@ -46,9 +49,22 @@ class Session(Protocol):
 
 
 class Backend(Protocol):
-    """A device with a runtime on it."""
+    """A device with a runtime on it.
 
-    name: str
+    Attributes:
+        name: As a user types it.
+        precisions: Of the graphs that it runs best, first, and of others that it can do with.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def precisions(self) -> tuple[str, ...]: ...
+
+    def memory(self) -> int | None:
+        """Return how many bytes networks may take where nobody says; None: that depends on the machine's."""
+        ...
 
     def load(self, path: Path, *, keep: bool = False) -> Session:
         """Load an ONNX file.
@@ -117,8 +133,10 @@ class LoadedNetwork:
         for session in self._sessions.values():
             session.interrupt()
 
-    def run(self, graph: str, **inputs: Pixels) -> tuple[Pixels, ...]:
+    def run(self, graph: str, **inputs: Value) -> tuple[Value, ...]:
         """Run one of the graphs, in parts where the frame is too large for the memory.
+
+        Outputs stay where they were made; ``pixels_of`` brings them to the machine's memory.
 
         Raises:
             OutOfMemoryError: Even half of the memory that it may take is not there.
@@ -158,7 +176,7 @@ class LoadedNetwork:
             self._too_little(height, width)
         return parts
 
-    def _run(self, graph: Graph, inputs: Mapping[str, Pixels]) -> tuple[Pixels, ...]:
+    def _run(self, graph: Graph, inputs: Mapping[str, Value]) -> tuple[Value, ...]:
         size, tiling, session = size_of(graph, inputs), graph.tiling, self._sessions[graph.name]
         if size is None:
             return session(**inputs)
@@ -173,10 +191,11 @@ class LoadedNetwork:
             overlapping = replace(tiling, overlap=tiling.overlap + reach)
             parts = self.tiles(overlapping, graph.memory, *size, most=most)
             outputs = in_tiles(session, graph, inputs, parts)
-            if not tiling.reaches or outputs[-1][0] <= reach or reach >= _FURTHEST:
+            reached = float(pixels_of(outputs[-1])[0]) if tiling.reaches else 0.0
+            if reached <= reach or reach >= _FURTHEST:
                 return outputs
             # Again, and from now on, with more overlap.
-            self._reach = min(math.ceil(outputs[-1][0]) + 4, _FURTHEST)
+            self._reach = min(math.ceil(reached) + 4, _FURTHEST)
             if self._reach == _FURTHEST:
                 _log.warning("%s looks further in this film than parts overlap.", self.network.name)
 

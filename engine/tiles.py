@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import cast
 
 import numpy as np
 
 from ..models.spec import Graph, Tensor, Tiling
+from .device.array import Value, pixels_of
+from .device.parts import empty_beside, part_of, put_part
 from .frame import Pixels
 
 _LEAST = 32  # pixels: parts that give less than this each way would be nearly all overlap
 
-Run = Callable[..., tuple[Pixels, ...]]
+Run = Callable[..., tuple[Value, ...]]
 """``run(input=array, ...)`` runs one graph and returns its outputs in order."""
 
 
@@ -83,45 +86,52 @@ def tiles(height: int, width: int, tiling: Tiling, pixels: int) -> tuple[Tile, .
 
 
 def in_tiles(
-    run: Run, graph: Graph, inputs: Mapping[str, Pixels], parts: tuple[Tile, ...]
-) -> tuple[Pixels, ...]:
+    run: Run, graph: Graph, inputs: Mapping[str, Value], parts: tuple[Tile, ...]
+) -> tuple[Value, ...]:
     """Run a graph on one part of its inputs after the other, and return its outputs as of the whole.
-    An output without height and width says something of the whole, of which the largest counts.
+    An output without height and width says something of the whole, of which the largest counts; it comes
+    to the machine's memory.
     """
     if len(parts) == 1:
         return run(**inputs)
     ends = parts[-1].rows.end, parts[-1].columns.end
     whole = Tile(*(Span(0, end, 0, end) for end in ends))
     tensors = {tensor.name: tensor for tensor in graph.inputs}
-    outputs: list[Pixels] = []
+    outputs: list[Value] = []
     for tile in parts:
         given = {name: _read(tensors[name], value, tile) for name, value in inputs.items()}
         results = run(**given)
         if not outputs:
-            outputs = [np.full(shape_of(tensor, whole), -np.inf, np.float32) for tensor in graph.outputs]
+            outputs = [
+                np.full(shape_of(tensor, whole), -np.inf, np.float32)
+                if _is_figure(tensor)
+                else empty_beside(result, shape_of(tensor, whole))
+                for tensor, result in zip(graph.outputs, results, strict=True)
+            ]
         for tensor, value, output in zip(graph.outputs, results, outputs, strict=True):
             _put(tensor, value, output, tile)
     return tuple(outputs)
 
 
-def size_of(graph: Graph, inputs: Mapping[str, Pixels]) -> tuple[int, int] | None:
+def size_of(graph: Graph, inputs: Mapping[str, Value]) -> tuple[int, int] | None:
     """Return height and width of the frame that a graph's inputs are of; None where they do not say."""
     for tensor in graph.inputs:
         found: dict[str, int] = {}
         for side, length in zip(tensor.shape, inputs[tensor.name].shape, strict=True):
-            if isinstance(side, str) and (letter := _letter(side)) in "HW":
-                times, over = _scale(side)
+            if isinstance(side, str) and (letter := letter_of(side)) in "HW":
+                times, over = scale_of(side)
                 found[letter] = length * over // times
         if len(found) == 2:
             return found["H"], found["W"]
     return None
 
 
-def _letter(side: str) -> str:
+def letter_of(side: str) -> str:
+    """Return the symbol in a symbolic side such as ``"H/4"`` or ``"4*H"``."""
     return side.removeprefix("4*")[0]
 
 
-def _scale(side: str) -> tuple[int, int]:
+def scale_of(side: str) -> tuple[int, int]:
     """Return the numerator and the denominator of a symbolic side such as ``"H/4"`` or ``"4*H"``."""
     if "*" in side:
         return int(side.split("*")[0]), 1
@@ -134,10 +144,10 @@ def _sides(tensor: Tensor, tile: Tile) -> Iterator[tuple[Span, int, int] | None]
         if isinstance(side, int):
             yield None
         else:
-            yield tile.rows if _letter(side) == "H" else tile.columns, *_scale(side)
+            yield tile.rows if letter_of(side) == "H" else tile.columns, *scale_of(side)
 
 
-def _read(tensor: Tensor, value: Pixels, tile: Tile) -> Pixels:
+def _read(tensor: Tensor, value: Value, tile: Tile) -> Value:
     """Return the part of an input that a tile reads."""
     place = tuple(
         slice(None)
@@ -145,7 +155,7 @@ def _read(tensor: Tensor, value: Pixels, tile: Tile) -> Pixels:
         else slice(side[0].first * side[1] // side[2], side[0].last * side[1] // side[2])
         for side in _sides(tensor, tile)
     )
-    return np.ascontiguousarray(value[place])
+    return part_of(value, place)
 
 
 def shape_of(tensor: Tensor, tile: Tile) -> tuple[int, ...]:
@@ -159,10 +169,11 @@ def shape_of(tensor: Tensor, tile: Tile) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _put(tensor: Tensor, value: Pixels, output: Pixels, tile: Tile) -> None:
+def _put(tensor: Tensor, value: Value, output: Value, tile: Tile) -> None:
     """Put what a tile gave to its place."""
     if _is_figure(tensor):
-        np.maximum(output, value, out=output)
+        figure = cast(Pixels, output)
+        np.maximum(figure, pixels_of(value), out=figure)
         return
     there: list[slice] = []
     here: list[slice] = []
@@ -175,7 +186,7 @@ def _put(tensor: Tensor, value: Pixels, output: Pixels, tile: Tile) -> None:
             begin, end, first = (x * times // over for x in (span.begin, span.end, span.first))
             there.append(slice(begin, end))
             here.append(slice(begin - first, end - first))
-    output[tuple(there)] = value[tuple(here)]
+    put_part(value, tuple(here), output, tuple(there))
 
 
 def _is_figure(tensor: Tensor) -> bool:

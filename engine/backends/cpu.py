@@ -11,6 +11,7 @@ from typing import Any, cast
 import onnxruntime
 
 from ...errors import BackendError, OutOfMemoryError
+from ..device.array import Value
 from ..frame import Pixels
 
 # What ONNX Runtime 1.31 says where memory runs out.
@@ -32,7 +33,7 @@ class CpuSession:
                 f"ONNX Runtime cannot load {path}: {error}", "Export the network again with reel-export."
             ) from error
 
-    def __call__(self, **inputs: Pixels) -> tuple[Pixels, ...]:
+    def __call__(self, **inputs: Value) -> tuple[Pixels, ...]:
         try:
             return tuple(cast(list[Pixels], self._session.run(None, inputs, self._running)))
         except Exception as error:
@@ -58,9 +59,13 @@ class CpuBackend:
     """
 
     name = "cpu"
+    precisions = ("fp32",)
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads
+
+    def memory(self) -> None:
+        return None
 
     def load(self, path: Path, *, keep: bool = False) -> CpuSession:
         give_large_blocks_back()

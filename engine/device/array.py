@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..frame import Pixels
+
 if TYPE_CHECKING:
     from .device import Device
 
@@ -82,3 +84,18 @@ class DeviceArray:
 
     def __del__(self) -> None:
         self.device.forget(self)
+
+
+Value = Pixels | DeviceArray
+"""What a graph is given and gives: in the machine's memory, or in that of the device that it runs on."""
+
+
+def pixels_of(value: Value) -> Pixels:
+    """Return a value in the machine's memory, in float32: itself, or a copy that is waited for.
+
+    Raises:
+        BackendError: What was to be done before it on the device has failed.
+    """
+    if not isinstance(value, DeviceArray):
+        return value
+    return value.device.download(value).wait().astype(np.float32, copy=False)

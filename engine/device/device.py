@@ -108,11 +108,11 @@ class Device:
         """
         self.check()
         reads, writes = tuple(reads), tuple(writes)
-        awaited = [array.ready for array in reads] + [
-            event for array in writes for event in (*array.uses.values(), array.ready)
-        ]
         if any(array.pointer == 0 for array in (*reads, *writes)):
             raise BackendError("An array of a device that was closed is used.", "Please report this.")
+        awaited = [self._beginning(array, stream) for array in (*reads, *writes)] + [
+            event for array in writes for event in array.uses.values()
+        ]
         for handle in {event.handle for event in awaited if event is not None and event.stream != stream}:
             self.runtime.wait(stream, handle)
         try:
@@ -136,6 +136,12 @@ class Device:
     def download(self, array: DeviceArray) -> Download:
         """Begin to copy an array to the machine's memory; its value now, whatever is written to it later."""
         return Download(self, array)
+
+    def room(self) -> int:
+        """Return how many bytes of the device's memory may be taken: four fifths of what is free."""
+        self.check()
+        free, _ = self.runtime.memory()
+        return free * 4 // 5
 
     def record(self, stream: int) -> Event:
         """Return the moment when all that is in a stream so far is done."""
@@ -182,6 +188,14 @@ class Device:
             self._lost = []
             for stream in (self.compute, self.arriving, self.leaving):
                 closing.callback(self._drain, stream)
+
+    def _beginning(self, array: DeviceArray, stream: int) -> Event | None:
+        """Return when an array has been written, or where it never was, when its memory is there."""
+        home = next((other for other, event in array.uses.items() if event is None), stream)
+        if array.ready is None and home != stream:
+            array.used(self.record(home))
+            return array.uses[home]
+        return array.ready
 
     def _lose(self, array: DeviceArray) -> None:
         """Keep an array's memory until the device is closed, since it is not known when it is free."""

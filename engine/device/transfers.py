@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections import deque
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -133,3 +135,17 @@ class Download:
     def __del__(self) -> None:
         if self._pinned is not None:
             self._device.staging.put_back(self._pinned, self._done)
+
+
+def in_flight(downloads: Iterable[Download], most: int = UNDER_WAY - 1) -> Generator[NDArray[Any]]:
+    """Give what downloads bring, each once so many more are begun, so that the device is not kept waiting.
+
+    While one is waited for here, the device has the next to compute and those after that to take in.
+    """
+    coming: deque[Download] = deque()
+    for download in downloads:
+        coming.append(download)
+        if len(coming) > most:
+            yield coming.popleft().wait()
+    while coming:
+        yield coming.popleft().wait()

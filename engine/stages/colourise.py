@@ -10,6 +10,7 @@ import numpy as np
 
 from ...models.deoldify import MEAN, RENDER_BASE, RENDER_FACTOR, STD
 from ..backend import LoadedNetwork
+from ..device.array import pixels_of
 from ..frame import Frame, Pixels
 from ..held import is_same
 from ..luma import grey_bytes, luma, with_chroma, with_chroma_bytes
@@ -61,19 +62,20 @@ class Colourise:
     def _correctly(self, pixels: Pixels) -> Pixels:
         grey = luma(pixels)
         small = np.repeat(resize(grey, self._side, self._side), 3, axis=1)
-        coloured = self._denormalised(*self._network.run("colour", picture=_normalised(small)))
+        coloured = self._seen(small)
         return with_chroma(grey, resize(np.clip(coloured, 0.0, 1.0), *pixels.shape[2:]))
 
     def _as_paddlegan(self, pixels: Pixels) -> Pixels:
         grey = grey_bytes(to_bytes(pixels))
         small = np.repeat(resize_bytes(grey, self._side, self._side), 3, axis=1)
-        coloured = self._denormalised(*self._network.run("colour", picture=_normalised(from_bytes(small))))
+        coloured = self._seen(from_bytes(small))
         truncated = np.clip(coloured * np.float32(255.0), 0, 255).astype(np.uint8)
         return from_bytes(with_chroma_bytes(grey, resize_bytes(truncated, *pixels.shape[2:])))
 
-    @staticmethod
-    def _denormalised(coloured: Pixels) -> Pixels:
-        scaled = (coloured * _STD).astype(np.float32)
+    def _seen(self, grey: Pixels) -> Pixels:
+        """Return what the network makes of a grey square, [1, 3, side, side], not clipped."""
+        (coloured,) = self._network.run("colour", picture=_normalised(grey))
+        scaled = (pixels_of(coloured) * _STD).astype(np.float32)
         return (scaled + _MEAN).astype(np.float32)
 
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from ...models.spec import Graph
 from ..backend import LoadedNetwork
+from ..device.array import Value, pixels_of
 from ..frame import Pixels
 
-Known = Mapping[str, Pixels]
-"""Tensors by the names that graphs know them by."""
+Known = Mapping[str, Value]
+"""Tensors by the names that graphs know them by, on the device that the graphs run on or not."""
 
 
 class Interpolator(Protocol):
@@ -52,15 +53,15 @@ class Dain:
 
     def between(self, pair: Known, t: float) -> Pixels:
         (moved,) = self.network.run("warp", **pair, t=np.array([t], np.float32))
-        return self.network.run("rectify", moved=moved)[0]
+        return pixels_of(self.network.run("rectify", moved=moved)[0])
 
 
-def named(network: LoadedNetwork, graph: str, **inputs: Pixels) -> dict[str, Pixels]:
+def named(network: LoadedNetwork, graph: str, **inputs: Value) -> dict[str, Value]:
     """Run a graph and return its outputs by their names."""
     names = [tensor.name for tensor in network.network.graph(graph).outputs]
     return dict(zip(names, network.run(graph, **inputs), strict=True))
 
 
-def asked_for(graph: Graph, known: Known) -> dict[str, Pixels]:
+def asked_for(graph: Graph, known: Known) -> dict[str, Value]:
     """Return those tensors that a graph takes."""
     return {tensor.name: known[tensor.name] for tensor in graph.inputs}

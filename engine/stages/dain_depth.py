@@ -7,7 +7,7 @@ part of the result points into it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from ...models.spec import Graph, Tiling
 from ..backend import LoadedNetwork
+from ..device.array import Value, pixels_of
+from ..device.parts import empty_beside, part_of, put_part
 from ..frame import Pixels
 from ..tiles import Span, Tile, spans
 from .dain import Known, asked_for, named
@@ -56,7 +58,7 @@ class DainDepth:
         for side in "ab":
             given = (known[f"{side}_{name}"] for name in ("context", "motion", "kernel"))
             known[f"{side}_warped"] = self._warped_whole(*given)
-        return self.network.run("rectify", **asked_for(self._graph("rectify"), known))[0]
+        return pixels_of(self.network.run("rectify", **asked_for(self._graph("rectify"), known))[0])
 
     def _graph(self, name: str) -> Graph:
         return self.network.network.graph(name)
@@ -68,21 +70,27 @@ class DainDepth:
         each = self.network.network.spare + 2 * _CONTEXT + part // (height * width)
         return self.network.has_room(each, height, width)
 
-    def _warped_whole(self, context: Pixels, motion: Pixels, kernel: Pixels) -> Pixels:
+    def _warped_whole(self, context: Value, motion: Value, kernel: Value) -> Value:
         """Return the whole context of one frame where the motion takes it from, [1, 196, H, W]."""
         height, width = motion.shape[2:]
-        warped = np.empty((1, context.shape[2], height, width), np.float32)
+        warped: Value | None = None
         for rows in spans(height, -(-height * width // _PART), Tiling(0, 1)):
-            band = (slice(None), slice(None), slice(rows.begin, rows.end))
-            given = {"motion": motion[band], "kernel": kernel[band]}
-            given = {name: np.ascontiguousarray(value) for name, value in given.items()}
+            band = (slice(None), slice(None), slice(rows.begin, rows.end), slice(None))
+            given = {"motion": part_of(motion, band), "kernel": part_of(kernel, band)}
             place = np.array([width, height, 0, rows.begin, 0, 0], np.float32)
-            (warped[band],) = self.network.run("warp", context=context, **given, place=place)
+            (found,) = self.network.run("warp", context=context, **given, place=place)
+            if warped is None:
+                warped = empty_beside(found, (1, context.shape[2], height, width))
+            put_part(found, (slice(None),) * 4, warped, band)
+        if warped is None:
+            raise ValueError("a frame has no rows")
         return warped
 
     def _in_parts(self, known: Known) -> Pixels:
         """Return the frame between as ``between`` does, with the contexts of parts of the frames."""
-        height, width = known["a"].shape[2:]
+        # Which parts of the frames are needed is told by motions, so all come to the machine's memory.
+        here = {name: pixels_of(value) for name, value in known.items()}
+        height, width = here["a"].shape[2:]
         # The warped context of one frame, and that of the other in the making from up to two pixels of its
         # own for each.
         rectify = self._graph("rectify")
@@ -91,11 +99,11 @@ class DainDepth:
         result = np.empty((1, 3, height, width), np.float32)
         for tile in self.network.tiles(tiling, each, height, width):
             part = {
-                name: _read(known[name], tile) for name in ("a_motion", "b_motion", "a_kernel", "b_kernel")
+                name: _read(here[name], tile) for name in ("a_motion", "b_motion", "a_kernel", "b_kernel")
             }
             for side in "ab":
-                part[f"{side}_warped"] = self._warped(known, part, side, tile)
-            (between,) = self.network.run("rectify", **part, t=known["t"])
+                part[f"{side}_warped"] = self._warped(here, part, side, tile)
+            between = pixels_of(self.network.run("rectify", **part, t=here["t"])[0])
             rows, columns = tile.rows, tile.columns
             result[:, :, rows.begin : rows.end, columns.begin : columns.end] = between[
                 :, :, rows.begin - rows.first : rows.end - rows.first,
@@ -103,7 +111,9 @@ class DainDepth:
             ]  # fmt: skip
         return result
 
-    def _warped(self, known: Known, part: Known, side: str, tile: Tile) -> Pixels:
+    def _warped(
+        self, known: Mapping[str, Pixels], part: Mapping[str, Pixels], side: str, tile: Tile
+    ) -> Pixels:
         """Return the context of one frame where the motion of a tile takes it from, [1, 196, h, w]."""
         frame, depth = known[side], known[f"{side}_depth"]
         height, width = frame.shape[2:]
@@ -128,6 +138,7 @@ class DainDepth:
             (found,) = self.network.run(
                 "warp", context=context, motion=motion, kernel=kernel, place=np.array(place, np.float32)
             )
+            found = pixels_of(found)
             del context
             warped = found if warped is None or inside.all() else np.where(inside, found, warped)
         if warped is None:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ...models.edvr import WINDOW
 from ..backend import LoadedNetwork
+from ..device.array import Value, pixels_of
 from ..frame import Pixels
 
-Pyramid = tuple[Pixels, ...]
+Pyramid = tuple[Value, ...]
 """Features of one frame at three levels."""
 
 
@@ -36,8 +37,8 @@ class Edvr:
         (fused,) = self.network.run("fusion", **aligned)
         del aligned  # five maps that nobody needs any more
         (rebuilt,) = self.network.run("rebuild", fused=fused)
-        return self.network.run("enlarge", centre=centre, rebuilt=rebuilt)[0]
+        return pixels_of(self.network.run("enlarge", centre=centre, rebuilt=rebuilt)[0])
 
 
-def _levels(prefix: str, pyramid: Pyramid) -> dict[str, Pixels]:
+def _levels(prefix: str, pyramid: Pyramid) -> dict[str, Value]:
     return {f"{prefix}{level}": value for level, value in enumerate(pyramid, start=1)}

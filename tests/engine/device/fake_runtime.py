@@ -271,7 +271,7 @@ class FakeRuntime:
     ) -> None:
         """Put something into a stream that reads and writes memory, given by addresses and sizes."""
         self._stream(stream)
-        sources = [self._found(pointer, size, pinned=False) for pointer, size in reads]
+        sources = [self._found(pointer, size, pinned=False) for pointer, size in reads if size]
         sources += [self._found(host, 1, pinned=True)] if host is not None else []
         targets = [self._found(pointer, size, pinned=None) for pointer, size in writes]
 

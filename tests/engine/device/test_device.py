@@ -6,7 +6,7 @@ import gc
 import numpy as np
 import pytest
 from reel.engine.device.device import Device
-from reel.engine.device.transfers import UNDER_WAY
+from reel.engine.device.transfers import UNDER_WAY, in_flight
 from reel.errors import BackendError, OutOfMemoryError
 from reel.tests.engine.device.fake_runtime import FakeRuntime
 
@@ -37,14 +37,8 @@ def double(device, array):
 
 
 def doubled(device, pictures):
-    """Double pictures one after the other, three downloads behind the uploads."""
-    coming = []
-    for pixels in pictures:
-        coming.append(device.download(double(device, device.upload(pixels))))
-        if len(coming) == UNDER_WAY:
-            yield coming.pop(0).wait()
-    while coming:
-        yield coming.pop(0).wait()
+    """Double pictures one after the other, downloads two behind the uploads."""
+    return in_flight(device.download(double(device, device.upload(pixels))) for pixels in pictures)
 
 
 def test_an_array_goes_to_the_device_and_comes_back():
