@@ -141,10 +141,14 @@ def test_a_comparison_that_is_stopped_leaves_the_result_and_is_all_that_is_left_
     reel_run, film, tmp_path, monkeypatch, overwrite: list[str]
 ) -> None:
     import reel.engine.compare as module
+    from reel.engine.job.segments import Division
 
-    def stop(*_: object) -> float:
-        raise KeyboardInterrupt
+    def stop(seconds: float) -> float:
+        if seconds > 0.2:  # when some of it is finished
+            raise KeyboardInterrupt
+        return 0.5
 
+    monkeypatch.setattr("reel.engine.sink.division_for", lambda film: Division(1, 2))
     words = [film, "--order", "dain", "--compare", "wipe"]
     with monkeypatch.context() as patched:
         patched.setattr(module, "_split", stop)
