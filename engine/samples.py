@@ -95,8 +95,8 @@ def _unlike(look: Glimpse, chosen: _Chosen) -> float:
 def _candidates(glimpses: Sequence[Glimpse], length: Fraction, last: Fraction) -> list[list[Glimpse]]:
     """Return places that are not empty, those first that are not at the ends, nor cut short by them."""
     shown = [look for look in glimpses if look.contrast >= _EMPTY]
-    until = min(last, (1 - _ENDS) * length)
-    return [[look for look in shown if _ENDS * length <= look.time <= until], shown]
+    since, until = _ENDS * length, (1 - _ENDS) * length
+    return [[look for look in shown if since <= look.time < until and look.time <= last], shown]
 
 
 def _is_apart(look: Glimpse, chosen: _Chosen, apart: Fraction, last: Fraction) -> bool:
