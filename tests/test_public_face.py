@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import reel
 
-HEAVY = ("paddle", "onnx", "onnxruntime", "tensorrt", "av", "numpy")
+HEAVY = ("paddle", "onnx", "onnxruntime", "tensorrt", "av", "numpy", "jinja2", "leather", "PIL")
 
 
 def test_the_public_names_are_these() -> None:

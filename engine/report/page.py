@@ -83,9 +83,9 @@ class Facts:
 
 def report_of(output: Path) -> Path:
     """Return where the report of a result goes: ``film.restored.mp4`` -> ``film.restored.report.html``."""
-    place = place_of(output)[0]
+    place, pictures = place_of(output)
     place = place if place.name not in ("", "..") else place.resolve()
-    return place.with_name(f"{place.stem if place.suffix else place.name}.report.html")
+    return place.with_name(f"{place.name if pictures else place.stem}.report.html")
 
 
 def write_report(path: Path, plan: Plan, settings: Settings, summary: Summary) -> None:
