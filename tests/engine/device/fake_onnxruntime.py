@@ -9,6 +9,12 @@ import onnxruntime
 from reel.tests.engine.device.fake_runtime import FakeRuntime
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(uint8)": np.uint8,
+    "tensor(int32)": np.int32,
+}
 
 
 class FakeOnnxRuntime:
@@ -93,7 +99,7 @@ class FakeSession:
         assert set(binding.outputs) == {tensor.name for tensor in self.get_outputs()}
         for tensor in (*self.get_inputs(), *self.get_outputs()):
             dtype, shape, _ = (binding.inputs | binding.outputs)[tensor.name]
-            assert {"tensor(float)": np.float32, "tensor(float16)": np.float16}[tensor.type] == dtype
+            assert DTYPES[tensor.type] == dtype
             assert len(shape) == len(tensor.shape)
 
         def run():
