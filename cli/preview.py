@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..errors import ReelError
 from ..models.store import Store
+from .beside import make_comparison
 from .one import describe
 from .summary import summary_facts, timings_table
 from .terminal import DONE, ProgressDisplay
@@ -38,6 +40,7 @@ def preview_one(source: Path, output: Path, columns: Sequence[Column], options: 
     from ..engine.backends.cpu import CpuBackend
     from ..engine.samples import Samples
 
+    _check_beside(options, output)
     store = Store(options.store)
     count, seconds = options.samples or (_FEW if len(columns) == 1 else _FEW_OF_EACH)
     wanted = Samples(count, seconds)
@@ -54,10 +57,43 @@ def preview_one(source: Path, output: Path, columns: Sequence[Column], options: 
             for summary in summaries:
                 print(timings_table(summary.timings), file=sys.stderr)
         print(_whole(column.label, estimate), file=sys.stderr)
+    _write_beside(made, options)
     if options.summary is not None:
         options.summary.write_text(json.dumps(preview_facts(made), indent=2) + "\n")
     print(made.folder, flush=True)
     return DONE
+
+
+def _check_beside(options: argparse.Namespace, output: Path) -> None:
+    """Refuse what a preview cannot have beside it.
+
+    Raises:
+        ReelError: It is asked for.
+    """
+    from ..engine.naming import place_of
+
+    if options.report:
+        raise ReelError(
+            "A preview has a report of each of its samples, in its folder.",
+            "Leave out the name after --report.",
+        )
+    if options.compare and place_of(output)[1]:
+        raise ReelError(
+            "A preview of pictures has no film of before and after.",
+            "Leave out --compare: the contact sheet shows both.",
+        )
+
+
+def _write_beside(made: Preview, options: argparse.Namespace) -> None:
+    """Write a report of each sample, and the film of before and after where it is asked for."""
+    from ..engine.report.page import write_report
+
+    for summary in (summary for each in made.summaries for summary in each):
+        name = summary.output.name.replace(".%06d", "")
+        report = made.folder / f"{Path(name).stem}.report.html"
+        write_report(report, summary.plan, summary.settings, summary)
+        if options.compare:
+            make_comparison(summary.plan, summary.settings, options)
 
 
 def preview_facts(made: Preview) -> dict[str, Any]:

@@ -147,10 +147,14 @@ def preview(
         write_sheet(sheet_of(tried.columns, tried.samples, runs, summaries), made / SHEET)
         names = {file.name for file in made.iterdir()}
         partial.place_pictures([made], partial.temporary(job.folder), names)
-    there = tuple(
-        tuple(replace(one, output=tried.place / one.output.name) for one in each) for each in summaries
-    )
+    there = tuple(tuple(_placed(one, tried.place) for one in each) for each in summaries)
     return Preview(tried, tried.place, tried.place / SHEET, there, estimates)
+
+
+def _placed(summary: Summary, folder: Path) -> Summary:
+    """Return what a run came to, with its result where it has gone since."""
+    output = folder / summary.output.name
+    return replace(summary, output=output, plan=replace(summary.plan, output=output))
 
 
 def settings_for(settings: Settings, sample: Sample, *, still: bool) -> Settings:
