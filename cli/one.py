@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..models.store import Store
 from .beside import check_beside, lacks_comparison, make_comparison, make_report
+from .device import chosen_device
 from .summary import timings_table
 from .terminal import ProgressDisplay
 from .times import clock
@@ -29,20 +29,26 @@ def restore_one(
         plans: Told of the plan as soon as it is carried out.
     """
     from ..engine import pipeline
-    from ..engine.backends.cpu import CpuBackend
 
-    plan = pipeline.plan(source, output, settings, Store(options.store))
-    _describe(plan)
-    if options.dry_run:
-        return plan, None
-    plans.append(plan)
-    check_beside(plan, settings, options)
-    if lacks_comparison(plan.output, settings, options):
-        print(f"{plan.output} is there already; what is missing is its comparison", file=sys.stderr)
-        make_comparison(plan, settings, options)
-        return plan, None
-    with ProgressDisplay("restoring") as display:
-        summary = pipeline.run(plan, settings, CpuBackend(), progress=display, shot=display.shot)
+    with chosen_device(options, needed=bool(settings.order)) as (store, backend):
+        plan = pipeline.plan(source, output, settings, store)
+        _describe(plan)
+        if options.dry_run:
+            return plan, None
+        plans.append(plan)
+        check_beside(plan, settings, options)
+        if lacks_comparison(plan.output, settings, options):
+            print(f"{plan.output} is there already; what is missing is its comparison", file=sys.stderr)
+            make_comparison(plan, settings, options)
+            return plan, None
+        with ProgressDisplay("restoring") as display:
+            summary = pipeline.run(plan, settings, backend, progress=display, shot=display.shot)
+    _tell(plan, summary, settings, options)
+    return plan, summary
+
+
+def _tell(plan: Plan, summary: Summary, settings: Settings, options: argparse.Namespace) -> None:
+    """Print what a run came to, and write what is wanted beside its result."""
     made = summary.frames - summary.kept
     speed = made / max(summary.seconds, 1e-9)
     frames = "1 frame" if made == 1 else f"{made} frames"
@@ -57,7 +63,6 @@ def restore_one(
         options.made = None
     if options.report is not None:
         make_report(plan, settings, summary, options)
-    return plan, summary
 
 
 def _describe(plan: Plan) -> None:

@@ -93,7 +93,12 @@ def parser() -> Grammar:
     result.add_argument("--fresh", action="store_true", help="start over, and drop what is unfinished")
     result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
     result.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
-    result.add_argument("--device", choices=("auto", "cpu"), default="auto", help="default: auto")
+    result.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda", "tensorrt"),
+        default="auto",
+        help="where the networks run; auto takes the best that works, and says which (default: auto)",
+    )
     result.add_argument("--cpu", dest="device", action="store_const", const="cpu", help=argparse.SUPPRESS)
     result.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     networks, film = _add_networks(result), _add_film(result)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..errors import ReelError
-from ..models.store import Store
 from .beside import make_comparison
+from .device import chosen_device
 from .one import describe
 from .summary import summary_facts, timings_table
 from .terminal import DONE, ProgressDisplay
@@ -37,21 +37,21 @@ def preview_one(source: Path, output: Path, columns: Sequence[Column], options: 
         options: As they were given.
     """
     from ..engine import preview as engine
-    from ..engine.backends.cpu import CpuBackend
     from ..engine.samples import Samples
 
     _check_beside(options, output)
-    store = Store(options.store)
     count, seconds = options.samples or (_FEW if len(columns) == 1 else _FEW_OF_EACH)
     wanted = Samples(count, seconds)
-    tried = engine.planned_preview(source, output, columns, store, wanted)
-    _describe(tried)
-    if options.dry_run:
-        return DONE
-    with ProgressDisplay("previewing") as display:
-        made = engine.preview(
-            tried, store, CpuBackend(), overwrite=columns[0].settings.overwrite, progress=display
-        )
+    needed = any(column.settings.order for column in columns)
+    with chosen_device(options, needed=needed) as (store, backend):
+        tried = engine.planned_preview(source, output, columns, store, wanted)
+        _describe(tried)
+        if options.dry_run:
+            return DONE
+        with ProgressDisplay("previewing") as display:
+            made = engine.preview(
+                tried, store, backend, overwrite=columns[0].settings.overwrite, progress=display
+            )
     for column, estimate, summaries in zip(columns, made.estimates, made.summaries, strict=True):
         if options.timings:
             for summary in summaries:

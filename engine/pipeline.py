@@ -103,7 +103,7 @@ def run(
     with ExitStack() as stack:
         remarks = stack.enter_context(Remarks(plan.remarks))
         source = stack.enter_context(opened(plan.input, settings))
-        memory = settings.memory or default_memory()
+        memory = settings.memory or backend.memory() or default_memory()
         job = _job(plan, settings, source, backend, memory)
         sink = stack.enter_context(
             open_sink(

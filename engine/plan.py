@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..models.manifest import network_named
 from ..models.spec import Kind, Network
-from ..models.store import Artifact, Store
+from ..models.store import Artifact
+from .artifacts import Artifacts
 from .borders import SAMPLES, Borders, borders_of
 from .encoding import keeps_pixel_aspect
 from .frame import Format
@@ -78,7 +79,7 @@ class Step:
     after: Format
 
 
-def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
+def plan(source: Path, output: Path, settings: Settings, store: Artifacts) -> Plan:
     """Look at the film and the store, and say what a run would do.
 
     Raises:
@@ -91,7 +92,7 @@ def plan(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
         return replace(_planned(source, output, settings, store), remarks=remarks.kept)
 
 
-def _planned(source: Path, output: Path, settings: Settings, store: Store) -> Plan:
+def _planned(source: Path, output: Path, settings: Settings, store: Artifacts) -> Plan:
     networks = [network_named(name) for name in settings.order]
     source, output = without_protocol(source), without_protocol(output)
     check_apart(source, output)

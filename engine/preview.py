@@ -9,7 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import InputError
-from ..models.store import Store
+from .artifacts import Artifacts
 from .backend import Backend
 from .contact_sheet import write_sheet
 from .estimate import Estimate, Sampled, bytes_of, estimated
@@ -92,7 +92,7 @@ def preview_place(output: Path) -> Path:
 
 
 def planned_preview(
-    source: Path, output: Path, columns: Sequence[Column], store: Store, wanted: Samples
+    source: Path, output: Path, columns: Sequence[Column], store: Artifacts, wanted: Samples
 ) -> Tried:
     """Look at a film and choose what of it is tried.
 
@@ -120,7 +120,12 @@ def planned_preview(
 
 
 def preview(
-    tried: Tried, store: Store, backend: Backend, *, overwrite: bool = False, progress: Progress | None = None
+    tried: Tried,
+    store: Artifacts,
+    backend: Backend,
+    *,
+    overwrite: bool = False,
+    progress: Progress | None = None,
 ) -> Preview:
     """Carry out a preview. The unfinished work of a run of the whole film is not touched.
 
@@ -166,7 +171,7 @@ def settings_for(settings: Settings, sample: Sample, *, still: bool) -> Settings
     return replace(alone, start=origin + sample.start, end=origin + sample.end)
 
 
-def _runs(tried: Tried, folder: Path, store: Store) -> list[list[SampleRun]]:
+def _runs(tried: Tried, folder: Path, store: Artifacts) -> list[list[SampleRun]]:
     """Return for each of the settings what is to be done with each sample."""
     runs: list[list[SampleRun]] = []
     for column, whole in zip(tried.columns, tried.plans, strict=True):
@@ -222,4 +227,4 @@ def _ending(output: Path) -> str:
 
 def _part_of_name(label: str) -> str:
     """Return what tells the results of several settings apart, as a part of their names."""
-    return "." + re.sub(r"[^\w.=+-]+", "-", label.replace(", ", ",")) if label else ""
+    return "." + re.sub(r"[^\w.,=+-]+", "-", label.replace(", ", ",")) if label else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from fractions import Fraction
 from os import PathLike
@@ -10,11 +11,14 @@ from typing import Any
 
 from ..errors import ReelError
 from ..models.store import Store
-from .backends.cpu import CpuBackend
+from .artifacts import BestArtifacts
+from .backends.choice import chosen_backend
 from .cadence import Cadence
 from .naming import chosen_output, default_output
 from .pipeline import Progress, Summary, plan, run
 from .settings import Settings
+
+_log = logging.getLogger(__name__)
 
 
 def restore(
@@ -29,6 +33,7 @@ def restore(
     end: Fraction | float | None = None,
     overwrite: bool | None = None,
     settings: Settings | None = None,
+    device: str = "auto",
     store: Path | None = None,
     progress: Progress | None = None,
 ) -> Summary:
@@ -44,6 +49,7 @@ def restore(
         start, end: The part of the film to do, seconds from its beginning.
         overwrite: Whether an output that is there may be replaced.
         settings: What else to do, and what holds where the above are None.
+        device: ``cpu``, ``cuda``, ``tensorrt``, or ``auto`` for the best of them that works.
         store: Folder of exported networks; None: ``REEL_STORE``, or the user's cache.
         progress: Called at the start and after each frame, with the count so far and the total or None.
 
@@ -65,7 +71,11 @@ def restore(
     )
     film = Path(source)
     place = default_output(film) if output is None else chosen_output(film, str(output))
-    return run(plan(film, place, chosen, Store(store)), chosen, CpuBackend(), progress=progress)
+    with chosen_backend(device if chosen.order else "cpu") as choice:
+        if chosen.order:
+            _log.info("%s", choice.why)
+        artifacts = BestArtifacts(Store(store), choice.backend.precisions)
+        return run(plan(film, place, chosen, artifacts), chosen, choice.backend, progress=progress)
 
 
 def _cadence(times: Fraction | int | None, fps: Fraction | int | None) -> Cadence | None:

@@ -74,4 +74,6 @@ def test_only_the_modules_meant_to_import_a_heavy_library(module: Path) -> None:
 
 def test_the_backends_do_not_import_each_other() -> None:
     for module in (ROOT / "engine" / "backends").glob("*.py"):
+        if module.name == "choice.py":
+            continue  # which opens one of them
         assert [name for name in imported(module) if name.startswith("reel.engine.backends.")] == []

@@ -54,9 +54,18 @@ def test_this_machine_says_what_it_has():
 
 
 @pytest.mark.parametrize(
-    ("asked", "keep"), [(None, True), (5 * GIB, True), (DEOLDIFY_AT_32, True), (DEOLDIFY_AT_32 - 1, False)]
+    ("asked", "own", "expected", "keep"),
+    [
+        (None, None, 3 * GIB, True),
+        (None, 7 * GIB, 7 * GIB, True),
+        (5 * GIB, 7 * GIB, 5 * GIB, True),
+        (DEOLDIFY_AT_32, None, DEOLDIFY_AT_32, True),
+        (DEOLDIFY_AT_32 - 1, None, DEOLDIFY_AT_32 - 1, False),
+    ],
 )
-def test_a_run_gives_every_network_its_share(asked, keep, tmp_path, monkeypatch, make_film, drifting):
+def test_a_run_gives_every_network_its_share(
+    asked, own, expected, keep, tmp_path, monkeypatch, make_film, drifting
+):
     given = []
 
     class Watched(LoadedNetwork):
@@ -90,8 +99,9 @@ def test_a_run_gives_every_network_its_share(asked, keep, tmp_path, monkeypatch,
     film = make_film("a.mp4", drifting(2))
     settings = Settings(order=("deoldify",), render_factor=2, memory=asked)
     plan = pipeline.plan(film, tmp_path / "b.mp4", settings, Anything())
-    pipeline.run(plan, settings, type("Device", (), {"name": "cpu"}))
-    assert given == [("deoldify", asked or 3 * GIB, keep)]
+    device = type("Device", (), {"name": "cpu", "memory": staticmethod(lambda: own)})
+    pipeline.run(plan, settings, device)
+    assert given == [("deoldify", expected, keep)]
 
 
 @pytest.mark.parametrize(

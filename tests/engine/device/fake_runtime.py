@@ -97,6 +97,7 @@ class FakeRuntime:
         calls: Names of all calls, in order.
         ran: What ran, in order.
         now: Made-up time of the host, which takes none but to wait.
+        fail_next: Name of the call that fails when it is made next.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class FakeRuntime:
         self.ran: list[Operation] = []
         self.hazards: list[str] = []
         self.now = 0.0
+        self.fail_next: str | None = None
         self._fail_at = fail_at
         self._room = room
         self._lasts = lasts or {}
@@ -313,7 +315,8 @@ class FakeRuntime:
 
     def _called(self, name: str, given_back: int | None = None) -> None:
         self.calls.append(name)
-        if len(self.calls) == self._fail_at:
+        if len(self.calls) == self._fail_at or name == self.fail_next:
+            self.fail_next = None
             if given_back is not None:
                 self._refused.add(given_back)
             raise BackendError(f"CUDA failed: {name} was made to fail.", "Nothing can be done.")

@@ -156,6 +156,19 @@ def test_a_download_has_what_was_there_when_it_began():
     fake.check()
 
 
+def test_memory_that_is_forgotten_is_kept_for_a_download_that_is_not_done():
+    fake = FakeRuntime(lasts=LASTS)
+    with Device(fake) as device:
+        array = device.upload(picture(0))
+        coming = device.download(array)
+        result = double(device, array)  # the last to use it, while the download is under way
+        del array
+        fake.run_all()
+        np.testing.assert_array_equal(coming.wait(), picture(0))
+        del result
+    fake.check()
+
+
 def test_arrays_that_are_held_when_the_device_closes_are_of_no_use_and_no_leak():
     fake = FakeRuntime()
     with Device(fake) as device:
@@ -207,6 +220,34 @@ def test_work_that_breaks_off_is_waited_for_all_the_same():
             broken(device)
         gc.collect()
         assert fake.calls.count("free") == 1
+    fake.check()
+
+
+def test_memory_of_work_whose_end_is_not_known_is_kept_until_the_device_closes():
+    fake = FakeRuntime()
+    with Device(fake) as device:
+        array = device.upload(picture(0))
+        fake.fail_next = "record"
+        with pytest.raises(BackendError, match="made to fail") as told:
+            double(device, array)
+        del told, array
+        gc.collect()
+        assert "free" not in fake.calls
+        np.testing.assert_array_equal(device.download(device.upload(picture(1))).wait(), picture(1))
+    fake.check()
+
+
+@pytest.mark.parametrize("call", ["synchronise", "record"])
+def test_what_is_under_way_is_waited_for_even_if_that_fails_at_first(call):
+    fake = FakeRuntime(lasts=LASTS)
+
+    def begun():
+        with Device(fake) as device:
+            device.download(double(device, device.upload(picture(0))))
+            fake.fail_next = call
+
+    with pytest.raises(BackendError, match="made to fail"):
+        begun()
     fake.check()
 
 
