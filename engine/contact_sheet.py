@@ -16,7 +16,8 @@ from .partial import reported
 _PIXELS = 8_000_000  # of a sheet at most: what any viewer shows at once, and at most 20 MB
 _WIDEST, _NARROWEST = 960, 160  # a picture on it; what is smaller is enlarged
 _GAP = 12
-_TYPE, _LINE = 18, 24  # height of letters, and of a line of them
+_SMALLEST, _LARGEST = 18, 36  # height of letters, a 24th of what a picture is wide
+_LINE = 4 / 3  # a line of them, in their height
 _PAPER, _INK, _FAINT, _LOUD = (24, 24, 24), (240, 240, 240), (170, 170, 170), (255, 110, 90)
 
 
@@ -71,25 +72,26 @@ def contact_sheet(
         shape: Their size.
         warning: What must not be overlooked.
     """
-    font = ImageFont.load_default(_TYPE)
+    size = min(max(shape.width // 24, _SMALLEST), _LARGEST)
+    font, step = ImageFont.load_default(size), round(size * _LINE)
     labels = [_broken(head, shape.width, font) for head in heads]
     width = _GAP + len(heads) * (shape.width + _GAP)
     warnings = _broken(warning, width - 2 * _GAP, font) if warning else []
-    top = _GAP + _LINE * (len(warnings) + max(map(len, labels)))
-    each = _LINE + shape.height + _GAP
+    top = _GAP + step * (len(warnings) + max(map(len, labels)))
+    each = step + shape.height + _GAP
     sheet = Image.new("RGB", (width, top + each * len(rows)), _PAPER)
     pen = ImageDraw.Draw(sheet)
 
     def write(lines: Sequence[str], left: int, top: int, ink: tuple[int, int, int]) -> None:
         for number, line in enumerate(lines):
-            pen.text((left, top + number * _LINE), line, fill=ink, font=font)
+            pen.text((left, top + number * step), line, fill=ink, font=font)
 
     write(warnings, _GAP, _GAP // 2, _LOUD)
     for column, label in enumerate(labels):
         left = _GAP + column * (shape.width + _GAP)
-        write(label, left, _GAP // 2 + _LINE * len(warnings), _INK)
+        write(label, left, _GAP // 2 + step * len(warnings), _INK)
         for place, row in enumerate(rows):
-            sheet.paste(row.pictures[column], (left, top + place * each + _LINE))
+            sheet.paste(row.pictures[column], (left, top + place * each + step))
     for place, row in enumerate(rows):
         write(_broken(row.label, width - 2 * _GAP, font)[:1], _GAP, top + place * each, _FAINT)
     return sheet

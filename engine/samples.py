@@ -78,13 +78,13 @@ _Worth = Callable[[Glimpse, _Chosen], float]
 
 
 def _wants(count: int) -> list[tuple[str, _Worth]]:
-    """Return what the samples shall stand for, and what speaks for a place."""
-    wants: list[tuple[str, _Worth]] = [
-        ("most motion", lambda look, _: look.motion),
+    """Return what the samples shall stand for, and what speaks for a place; the rarest first."""
+    light: list[tuple[str, _Worth]] = [
         ("dark", lambda look, _: -look.brightness),
         ("bright", lambda look, _: look.brightness),
     ]
-    return [*wants, *[("another shot", _unlike)] * count][:count]
+    motion: tuple[str, _Worth] = ("most motion", lambda look, _: look.motion)
+    return [*light[: count - 1], motion, *[("another shot", _unlike)] * (count - 3)]
 
 
 def _unlike(look: Glimpse, chosen: _Chosen) -> float:

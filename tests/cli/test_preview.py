@@ -1,0 +1,312 @@
+"""A film tried before hours of work: samples of it, a contact sheet, and what all of it would take."""
+
+from __future__ import annotations
+
+import json
+import re
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def film(make_film, pictures) -> Path:
+    """Ten seconds: black leader, shots of several kinds, and white at the end."""
+    blank = np.zeros((48, 64, 3), np.uint8)
+    shots = [
+        [blank] * 10,
+        pictures(20, low=90, high=150, seed=1),
+        pictures(20, low=5, high=60, seed=2),
+        pictures(20, low=190, high=250, seed=3),
+        pictures(20, low=90, high=150, seed=4)[::-1],
+        [blank + 255] * 10,
+    ]
+    return make_film("film.mp4", [picture for shot in shots for picture in shot], rate=Fraction(10), sound=10)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def cells(sheet: Path, columns: int) -> list[np.ndarray]:
+    """Return the mean colour of each column of a sheet of one row, left to right."""
+    picture = np.asarray(Image.open(sheet).convert("RGB"), np.float32)
+    edges = np.linspace(0, picture.shape[1], columns + 1).round().astype(int)
+    bottom = picture.shape[0] - 20
+    return [
+        picture[bottom - 60 : bottom, left + 30 : right - 30].mean((0, 1)) for left, right in pairwise(edges)
+    ]
+
+
+@pytest.fixture
+def facts(reel_run, tmp_path):
+    """Run a preview and return what its summary says."""
+
+    def call(*words: object) -> dict:
+        outcome = reel_run(*words, "--summary", tmp_path / "facts.json")
+        assert outcome.code == 0, outcome.err
+        return json.loads((tmp_path / "facts.json").read_text())
+
+    return call
+
+
+def test_each_sample_is_what_start_and_end_would_give(facts, reel_run, film, tmp_path) -> None:
+    words = ["--order", "dain", "edvr-m"]
+    said = facts(film, *words, "--preview", "--samples", "3x0.5s")
+    assert said["preview"] == str(tmp_path / "film.preview")
+    assert [sample["why"] for sample in said["samples"]] == ["dark", "bright", "most motion"]
+    for number, sample in enumerate(said["samples"], start=1):
+        alone = tmp_path / "alone.mp4"
+        reel_run(film, *words, "--start", sample["start"], "--end", sample["end"], "-o", alone, "-y")
+        assert (tmp_path / f"film.preview/sample-{number}.mp4").read_bytes() == alone.read_bytes()
+    names = {path.name for path in (tmp_path / "film.preview").iterdir()}
+    assert names == {
+        "sheet.png",
+        *(f"sample-{number}.{kind}" for number in (1, 2, 3) for kind in ("mp4", "report.html")),
+    }
+    assert not (tmp_path / "film.restored.mp4").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_samples_show_the_film_and_not_its_leader(facts, film) -> None:
+    said = facts(film, "--order", "--preview", "--samples", "3x0.5s")
+    dark, bright, motion = said["samples"]
+    assert 3 <= dark["start"] < 5
+    assert 5 <= bright["start"] < 7
+    assert 1 <= motion["start"] < 9
+
+
+def test_what_all_of_it_would_take_is_said_in_one_line_and_in_the_summary(facts, reel_run, film, tmp_path):
+    words = [film, "--order", "dain", "deoldify", "--render-factor", "2"]
+    outcome = reel_run(*words, "--preview", "--samples", "2x1s")
+    assert outcome.out == f"{tmp_path / 'film.preview'}\n"
+    line = outcome.err.splitlines()[-1]
+    assert re.fullmatch(
+        r"all of it: 200 frames, about [\d.]+ (s|min) \([\d.e-]+ s a frame, mostly \w+\), "
+        r"[\d.]+ [kM]B and as much again while it is joined",
+        line,
+    ), line
+    (tried,) = facts(*words, "--preview", "--samples", "2x1s", "-y")["settings"]
+    whole = tried["whole_film"]
+    assert whole["frames"] == 200
+    assert set(whole["seconds_per_frame"]) == {"decode", "networks", "encode", "analysis", "dain", "deoldify"}
+    assert [run["frames"] for run in tried["runs"]] == [20, 20]
+    reel_run(*words)
+    size = (tmp_path / "film.restored.mp4").stat().st_size
+    assert size / 3 < whole["bytes"] < size * 3
+
+
+def test_a_sheet_has_a_column_for_each_setting_after_the_film_as_it_is(facts, film, tmp_path) -> None:
+    said = facts(
+        *(film, "--render-factor", "2", "--samples", "1x0.3s", "--start", "1.2", "--end", "2.8"),
+        *("--sweep", "order=deoldify,deoldify+edvr-m,"),
+    )
+    assert [each["label"] for each in said["settings"]] == [
+        *("order=deoldify", "order=deoldify+edvr-m", "order=none")
+    ]
+    assert [each["runs"][0]["width"] for each in said["settings"]] == [64, 256, 64]
+    before, tinted, larger, plain = cells(Path(said["sheet"]), 4)
+    assert np.ptp(before) < 4
+    assert np.ptp(plain) < 4
+    assert tinted[0] - tinted[2] > 30
+    assert larger[0] - larger[2] > 30
+    assert abs(before.mean() - plain.mean()) < 4
+    folder = Path(said["preview"])
+    assert {"sample-1.order=deoldify+edvr-m.mp4", "sample-1.order=none.mp4"} <= {
+        f.name for f in folder.iterdir()
+    }
+
+
+def test_several_sweeps_give_every_combination(facts, film, tmp_path) -> None:
+    said = facts(
+        *(film, "--order", "dain", "--samples", "1x0.3s"),
+        *("--sweep", "times=2,3", "--sweep", "crf=1,40"),
+    )
+    assert [each["label"] for each in said["settings"]] == [
+        *("times=2, crf=1", "times=2, crf=40", "times=3, crf=1", "times=3, crf=40")
+    ]
+    assert [each["runs"][0]["rate"] for each in said["settings"]] == ["20", "20", "30", "30"]
+    fine, coarse = (
+        (tmp_path / f"film.preview/sample-1.times=2,crf={crf}.mp4").stat().st_size for crf in (1, 40)
+    )
+    assert fine > coarse  # the sound takes most of both
+
+
+def test_what_is_between_frames_is_shown_where_frames_are_made(facts, make_film, tmp_path) -> None:
+    shades = [np.full((48, 64, 3), value, np.uint8) for value in (0, 255) * 6]
+    for shade in shades:
+        shade[:, 32:] = 255 - shade[:, 32:]  # no frame is empty
+    film = make_film("film.mp4", shades)
+    said = facts(film, "--sweep", "order=dain,", "--cuts", "off", "--samples", "1x9s")
+    before, between, plain = cells(Path(said["sheet"]), 3)
+    picture = np.asarray(Image.open(said["sheet"]).convert("L"), np.float32)
+    column = picture[-60:-20, picture.shape[1] // 3 + 30 : 2 * picture.shape[1] // 3 - 30]
+    assert column.std() < 3  # the mean of a frame and its negative
+    assert before.mean() == pytest.approx(plain.mean(), abs=4)
+    assert between.mean() == pytest.approx(127, abs=6)
+
+
+def test_a_preview_leaves_the_unfinished_work_of_the_whole_film_alone(
+    reel_run, film, tmp_path, monkeypatch
+) -> None:
+    import reel.engine.job.segments as module
+
+    words = [film, "--order", "deoldify", "--render-factor", "2"]
+    write, left = module.Segments.write, [60]
+
+    def failing(self: object, frame: object) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        write(self, frame)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.Segments, "write", failing)
+        assert reel_run(*words).code == 130
+    job = tmp_path / ".film.restored.mp4.reel-job"
+    before = files(job)
+    assert before
+    outcome = reel_run(*words, "--preview", "--samples", "1x0.3s", "--fresh")
+    assert outcome.code == 0, outcome.err
+    assert str(job) not in outcome.err
+    assert files(job) == before
+    assert ", after " in reel_run(*words).err
+
+
+def test_an_earlier_preview_stays_unless_told_otherwise_and_only_its_own_files_go(
+    reel_run, failure, film, tmp_path
+) -> None:
+    words = [film, "--order", "--samples", "2x0.3s", "--preview"]
+    assert reel_run(*words).code == 0
+    folder = tmp_path / "film.preview"
+    (folder / "notes.txt").write_text("mine")
+    before = files(folder)
+    what, remedy = failure("reel-run", *words)
+    assert what == f"{folder} is there already."
+    assert "--overwrite" in remedy
+    assert files(folder) == before
+    assert reel_run(*words, "--samples", "1x0.3s", "-y").code == 0
+    assert sorted(files(folder)) == ["notes.txt", "sample-1.mp4", "sample-1.report.html", "sheet.png"]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_dry_run_says_what_would_be_tried_and_writes_nothing(reel_run, film, tmp_path) -> None:
+    outcome = reel_run(film, "--sweep", "order=deoldify,edvr-m", "--samples", "2x0.5s", "--dry-run")
+    assert outcome.code == 0
+    assert outcome.out == ""
+    first, second, places, *_ = outcome.err.splitlines()
+    assert " -> deoldify -> " in first
+    assert " -> edvr-m -> " in second
+    where = r"\d:\d\d \(dark\), \d:\d\d \(most motion\)"
+    assert re.fullmatch(rf"2 samples of 0.5 s, at {where}; kept in {tmp_path}/film.preview", places)
+    assert [path.name for path in tmp_path.iterdir() if path.name != "tiny"] == ["film.mp4"]
+
+
+def test_pictures_are_tried_as_pictures(facts, write_pictures, pictures, tmp_path) -> None:
+    write_pictures(tmp_path / "scans", pictures(40))
+    said = facts(tmp_path / "scans", "--rate", "10", "--order", "edvr-m", "--preview", "--samples", "2x0.2s")
+    names = sorted(path.name for path in (tmp_path / "scans.preview").iterdir() if path.suffix == ".png")
+    assert names == [*(f"sample-{n}.00000{k}.png" for n in (1, 2) for k in (1, 2)), "sheet.png"]
+    size = sum((tmp_path / f"scans.preview/{name}").stat().st_size for name in names[:4])
+    assert said["settings"][0]["whole_film"]["bytes"] == pytest.approx(size * 10, rel=0.01)
+    assert said["settings"][0]["whole_film"]["frames"] == 40
+
+
+def test_settings_for_a_photo_can_be_compared(facts, write_pictures, pictures, tmp_path) -> None:
+    write_pictures(tmp_path, pictures(1))
+    (tmp_path / "000001.png").rename(tmp_path / "photo.png")
+    said = facts(tmp_path / "photo.png", "--order", "deoldify", "--sweep", "render_factor=1,2")
+    names = {path.name for path in (tmp_path / "photo.preview").iterdir()}
+    assert {"sample-1.render_factor=1.png", "sample-1.render_factor=2.png", "sheet.png"} <= names
+    before, *tinted = cells(Path(said["sheet"]), 3)
+    assert np.ptp(before) < 4
+    assert all(tint[0] - tint[2] > 30 for tint in tinted)
+
+
+@pytest.mark.parametrize(("count", "frames"), [(1, 1), (2, 2), (9, 9)])
+def test_a_film_shorter_than_its_samples_is_tried_whole(facts, make_film, pictures, count, frames) -> None:
+    said = facts(make_film("short.mp4", pictures(count)), "--order", "edvr-m", "--preview")
+    (tried,) = said["settings"]
+    assert [run["frames"] for run in tried["runs"]] == [frames]
+    assert [sample["why"] for sample in said["samples"]] == ["all of it"]
+    assert tried["whole_film"]["frames"] == frames
+
+
+def test_a_film_of_nothing_but_black_is_tried_with_a_word(reel_run, make_film) -> None:
+    film = make_film("black.mp4", [np.zeros((48, 64, 3), np.uint8)] * 40, rate=Fraction(10))
+    outcome = reel_run(film, "--order", "--preview", "--samples", "2x0.5s")
+    assert outcome.code == 0
+    said = [line for line in outcome.err.splitlines() if line.startswith("warning: ")]
+    assert said == [f"warning: {film} is black or blank wherever it was looked at, and so is its sample."]
+
+
+def test_the_film_may_stand_after_the_networks_and_after_a_sweep(facts, film) -> None:
+    for words in (
+        ["--samples", "1x0.2s", "--sweep", "crf=3,30", "--order", "deoldify", film],
+        ["--samples", "1x0.2s", "--order", "dain", film, "--sweep", "order=deoldify,edvr-m", "-y"],
+    ):
+        said = facts(*words, "--render-factor", "1")
+        assert said["input"] == str(film)
+        assert [len(each["runs"][0]["networks"]) for each in said["settings"]] == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--sweep", "render_factor=0,20"], "'0' is not a whole number above 0"),
+        (["--sweep", "crf=16,99"], "'99' is not a quality"),
+        (["--sweep", "fps=24,fast"], "'fast' is not a frame rate"),
+        (["--sweep", "order=dain+deoldify,dian"], "no network called 'dian'"),
+        (["--sweep", "cuts=auto,on"], "choice: 'on'"),
+        (["--sweep", "fps=25,50", "--times", "2"], "not allowed with"),
+        (["--sweep", "times=2", "--sweep", "fps=50"], "not allowed with"),
+        (["--sweep", "sharpen=1,2"], "'sharpen' is no setting; there are "),
+        (["--sweep", "start=1,2"], "'start' is no setting"),
+        (["--sweep", "artistic=1"], "--artistic takes no value"),
+        (["--sweep", "crf"], "give crf=VALUE,VALUE"),
+        (["--sweep", "crf=16,,18"], "names no values"),
+        (["--sweep", "crf=1,2,3,4", "--sweep", "times=2,3,4,5"], "16 settings to try are too many"),
+        (["--preview", "--samples", "3"], "give 3x1s"),
+        (["--preview", "--samples", "0x1s"], "give 3x1s"),
+        (["--preview", "--samples", "3x0s"], "give 3x1s"),
+        (["--samples", "3x1s"], "of use with --preview or --sweep"),
+    ],
+)
+def test_what_makes_no_sense_to_try_is_a_usage_error(reel_run, options: list[str], word: str) -> None:
+    outcome = reel_run("film.mp4", *options)
+    assert outcome.code == 2
+    what, _ = outcome.error
+    assert word in what
+
+
+def test_what_cannot_be_tried_is_told_in_one_sentence_before_any_work(
+    failure, film, write_pictures, pictures, make_film, tmp_path
+) -> None:
+    write_pictures(tmp_path, pictures(1))
+    (tmp_path / "noise.mp4").write_bytes(np.random.default_rng(1).bytes(5000))
+    other = make_film("other.mp4", pictures(3))
+    (tmp_path / "sealed.preview").write_text("a file")
+    before = files(tmp_path)
+    for words, sentence in (
+        ([tmp_path / "000001.png"], "is a photo: a preview would be all of it."),
+        ([tmp_path / "noise.mp4"], "is neither a film nor a photo that can be read."),
+        ([tmp_path / "none.mp4"], f"There is no file {tmp_path / 'none.mp4'}."),
+        ([film, other], "A preview is of one film, and here are 2."),
+        ([film, "-o", "/proc/reel/out.mp4"], "/proc/reel cannot be written to (No such file or directory)."),
+        ([film, "-o", tmp_path / "sealed.mp4"], f"{tmp_path / 'sealed.preview'} is"),
+        ([film, "--report", "a.html"], "A preview has a report of each of its samples, in its folder."),
+        (
+            [film, "-o", f"{tmp_path}/x/", "--compare"],
+            "A preview of pictures has no film of before and after.",
+        ),
+        ([film, "--summary", tmp_path / "no/facts.json"], "facts.json cannot be written."),
+        ([film, "--codec", "h2645"], "There is no encoder h2645."),
+    ):
+        what, _ = failure("reel-run", *words, "--order", "--preview", "--samples", "1x0.2s")
+        assert sentence in what
+    assert files(tmp_path) == before
+    assert not [path for path in tmp_path.glob(".*") if path.is_dir()]
