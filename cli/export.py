@@ -92,8 +92,10 @@ def _run(options: argparse.Namespace) -> int:
         return _check(store, networks if options.networks else list(NETWORKS))
     # Only now: Paddle takes seconds to import, and --help and --list must not wait for it.
     from ..export import exporter
+    from ..export.pictures import export_pictures
 
     exporter.library_versions()
+    precisions = PRECISIONS if options.precision == "both" else (options.precision,)
     for network in networks:
         if options.rehearsal:
             weights = exporter.rehearsal()
@@ -103,11 +105,12 @@ def _run(options: argparse.Namespace) -> int:
             with ProgressDisplay(f"downloading {network.name}", data=True) as display:
                 weights = exporter.official_weights(network, store, display)
         print(f"{network.name} ({network.licence})", flush=True)
-        precisions = PRECISIONS if options.precision == "both" else (options.precision,)
         for exported in exporter.export_each(
             network, weights, store, precisions, step=lambda text: print(f"  {text} ...", flush=True)
         ):
             _report(exported.artifact, fresh=exported.fresh)
+    for precision in precisions:
+        print(f"pictures, for GPUs: {export_pictures(store, precision=precision).folder}")
     return DONE
 
 

@@ -19,6 +19,9 @@ from .spec import Graph, Tensor
 NAME = "pictures"
 """What the store calls these graphs."""
 
+INGEST, EMIT = "ingest", "emit"
+"""What the names of graphs from planes, and of graphs to planes, begin with."""
+
 TO_RGB = (
     "black",
     "luma_span",
@@ -132,7 +135,7 @@ READ = (
 def ingest(planes: Planes) -> Graph:
     """Return the graph from the planes of a picture to RGB, clipped."""
     return Graph(
-        f"ingest-{planes.name}",
+        f"{INGEST}-{planes.name}",
         (*planes.tensors, Typed("numbers", (len(TO_RGB),))),
         (Tensor("pixels", (1, 3, "H", "W")),),
         _MEMORY,
@@ -150,7 +153,7 @@ def emit(planes: Planes) -> Graph:
         *([Typed("columns", ("w",), kind="int32")] if planes.half_width else []),
     )
     return Graph(
-        f"emit-{planes.name}",
+        f"{EMIT}-{planes.name}",
         (Tensor("pixels", (1, 3, "H", "W")), Typed("numbers", (len(FROM_RGB),)), *seconds),
         planes.tensors,
         _MEMORY,

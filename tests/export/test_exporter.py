@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from reel.errors import WeightsError
 from reel.export import exporter
+from reel.export.pictures import export_pictures
 from reel.models.edvr import EDVR_M
 from reel.models.store import Artifact, Store
 
@@ -53,6 +54,7 @@ def first(weights: dict[str, np.ndarray], tmp_path_factory: pytest.TempPathFacto
     before = _installed()
     exported = exporter.export(EDVR_M, exporter.given_weights(EDVR_M, file), store, step=steps.append)
     assert exported.fresh
+    export_pictures(store)  # as the command does
     return First(store, file, exported.artifact, steps, (before, _installed()))
 
 
@@ -72,7 +74,7 @@ def test_an_export_says_its_steps_and_what_it_measured(first: First) -> None:
         "card.json",
         *(f"{graph.name}.onnx" for graph in EDVR_M.graphs),
     }
-    assert [path.name for path in first.store.folder.iterdir()] == ["edvr-m"]
+    assert {path.name for path in first.store.folder.iterdir()} == {"edvr-m", "pictures"}
 
 
 def test_nothing_is_installed_by_an_export(first: First) -> None:

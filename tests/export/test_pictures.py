@@ -165,3 +165,15 @@ def test_graphs_that_do_not_give_back_what_they_are_given_are_not_stored(tmp_pat
     with pytest.raises(ExportError, match=r"do not give back .*\(420\)"):
         exporting.export_pictures(Store(tmp_path))
     assert Store(tmp_path).artifacts(PICTURES) == []
+
+
+def test_the_command_puts_them_beside_the_networks_in_each_precision(tmp_path, monkeypatch, capsys):
+    from reel.cli.export import main
+    from reel.export import exporter
+
+    monkeypatch.setattr(exporter, "export_each", lambda *given, **options: ())
+    monkeypatch.setattr(exporter, "library_versions", dict)
+    assert main(["edvr-m", "--rehearsal", "--precision", "both", "--store", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    for precision in ("fp32", "fp16"):
+        assert str(Store(tmp_path).find(PICTURES, precision=precision).folder) in said
