@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import astuple
 from threading import Lock
 from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,20 +29,14 @@ from ..models.store import Artifact, Store
 from .backend import Backend, Session
 from .coding import Layout, numbers_from_rgb, numbers_to_rgb
 from .colour import Samples
+from .device.array import DeviceArray, Value, pixels_of
 from .resample import lanczos_weights, weights
 
 Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
 
 
-class Picture(Protocol):
-    """RGB [1, 3, H, W], on a device or not."""
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-
-
-def _as_it_is(array: Any) -> Any:
+def _as_it_is(array: Array) -> Value:
     return array
 
 
@@ -55,8 +49,7 @@ class GraphOperations:
     Args:
         backend: What runs them.
         artifact: The files, float16 where the networks' are.
-        upload: From an array of NumPy's to what the backend's sessions take.
-        download: Back from what they give, waiting for it.
+        upload: To where the graphs run; on the CPU that is nowhere else.
     """
 
     def __init__(
@@ -64,15 +57,13 @@ class GraphOperations:
         backend: Backend,
         artifact: Artifact,
         *,
-        upload: Callable[[Array], Any] = _as_it_is,
-        download: Callable[[Any], Array] = _as_it_is,
+        upload: Callable[[Array], Value] = _as_it_is,
     ) -> None:
         self._backend = backend
         self._artifact = artifact
         self._upload = upload
-        self._download = download
         self._sessions: dict[str, Session] = {}
-        self._constants: dict[Hashable, Any] = {}
+        self._constants: dict[Hashable, Value] = {}
         self._lock = Lock()  # source, stages and sink run in threads of their own
         self._open = ExitStack()
 
@@ -92,7 +83,7 @@ class GraphOperations:
         for session in list(self._sessions.values()):
             session.interrupt()
 
-    def ingested(self, planes: Sequence[Any], layout: Layout, *, matrix: int, full_range: bool) -> Any:
+    def ingested(self, planes: Sequence[Any], layout: Layout, *, matrix: int, full_range: bool) -> Value:
         """Return the RGB of planes.
 
         Args:
@@ -111,7 +102,7 @@ class GraphOperations:
         given = {name: self._plane(plane, name) for name, plane in zip(names, planes, strict=True)}
         return self._run(ingest(lie).name, **given, numbers=numbers)[0]
 
-    def emitted(self, pixels: Picture, layout: Layout, *, matrix: int, full_range: bool) -> tuple[Any, ...]:
+    def emitted(self, pixels: Value, layout: Layout, *, matrix: int, full_range: bool) -> tuple[Value, ...]:
         """Return the planes of RGB as ``models.pictures`` has them; see ``samples_of``."""
         height, width = pixels.shape[2:]
 
@@ -131,7 +122,7 @@ class GraphOperations:
         }
         return self._run(emit(planes_of(layout)).name, pixels=pixels, numbers=held, **seconds)
 
-    def padded(self, pixels: Picture, *, top: int, bottom: int, left: int, right: int) -> Any:
+    def padded(self, pixels: Value, *, top: int, bottom: int, left: int, right: int) -> Value:
         if not (top or bottom or left or right):
             return pixels
         height, width = pixels.shape[2:]
@@ -139,27 +130,27 @@ class GraphOperations:
         columns = self._places(range(-left, width + right), width)
         return self._run(PLACE.name, pixels=pixels, rows=rows, columns=columns)[0]
 
-    def finished(self, pixels: Picture, *, top: int, left: int, height: int, width: int) -> Any:
+    def finished(self, pixels: Value, *, top: int, left: int, height: int, width: int) -> Value:
         rows = self._places(range(top, top + height), pixels.shape[2])
         columns = self._places(range(left, left + width), pixels.shape[3])
         return self._run(FINISH.name, pixels=pixels, rows=rows, columns=columns)[0]
 
-    def is_same(self, pixels: Picture, previous: Picture) -> bool:
+    def is_same(self, pixels: Value, previous: Value) -> bool:
         if pixels is previous or pixels.shape != previous.shape:
             return pixels is previous
-        return bool(self._download(self._run(SAME.name, pixels=pixels, other=previous)[0]).item())
+        return bool(pixels_of(self._run(SAME.name, pixels=pixels, other=previous)[0])[0])
 
-    def look(self, pixels: Picture, side: int) -> Any:
+    def look(self, pixels: Value, side: int) -> Value:
         vertical, horizontal = self._bilinear(pixels.shape[2:], (side, side))
         return self._run(LOOK.name, pixels=pixels, vertical=vertical, horizontal=horizontal)[0]
 
-    def coloured(self, pixels: Picture, seen: Picture) -> Any:
+    def coloured(self, pixels: Value, seen: Value) -> Value:
         vertical, horizontal = self._bilinear(seen.shape[2:], pixels.shape[2:])
         return self._run(MERGE.name, pixels=pixels, coloured=seen, vertical=vertical, horizontal=horizontal)[
             0
         ]
 
-    def resized(self, pixels: Picture, height: int, width: int) -> Any:
+    def resized(self, pixels: Value, height: int, width: int) -> Value:
         rows, columns = pixels.shape[2:]
         vertical = self._constant(("v", rows, height), lambda: lanczos_weights(rows, height))
         horizontal = self._constant(
@@ -167,7 +158,7 @@ class GraphOperations:
         )
         return self._run(RESIZE.name, pixels=pixels, vertical=vertical, horizontal=horizontal)[0]
 
-    def _run(self, graph: str, **inputs: Any) -> tuple[Any, ...]:
+    def _run(self, graph: str, **inputs: Value) -> tuple[Value, ...]:
         with self._lock:
             session = self._sessions.get(graph)
             if session is None:
@@ -176,14 +167,14 @@ class GraphOperations:
                 self._sessions[graph] = session
         return session(**inputs)
 
-    def _constant(self, key: Hashable, make: Callable[[], Array]) -> Any:
+    def _constant(self, key: Hashable, make: Callable[[], Array]) -> Value:
         """Return what is kept where the graphs run, made at its first use."""
         with self._lock:
             if key not in self._constants:
                 self._constants[key] = self._upload(make())
             return self._constants[key]
 
-    def _places(self, wanted: range, length: int) -> Any:
+    def _places(self, wanted: range, length: int) -> Value:
         """Return places of rows or columns, those outside being the outermost."""
 
         def places() -> Array:
@@ -191,7 +182,7 @@ class GraphOperations:
 
         return self._constant(("places", wanted, length), places)
 
-    def _bilinear(self, count: tuple[int, ...], target: tuple[int, ...]) -> tuple[Any, Any]:
+    def _bilinear(self, count: tuple[int, ...], target: tuple[int, ...]) -> tuple[Value, Value]:
         rows, columns = zip(count, target, strict=True)
         return (
             self._constant(("rows", rows), lambda: weights(*rows).astype(np.float32)),
@@ -200,8 +191,8 @@ class GraphOperations:
             ),
         )
 
-    def _plane(self, plane: Any, name: str) -> Any:
-        if not isinstance(plane, np.ndarray):
+    def _plane(self, plane: Any, name: str) -> Value:
+        if isinstance(plane, DeviceArray):
             return plane
         return self._upload(bytes_of(cast(Samples, plane), joined=name == "uv"))
 
@@ -241,7 +232,9 @@ def bytes_of(samples: Samples, *, joined: bool = False) -> Bytes:
     return np.ascontiguousarray(samples).view(np.uint8).reshape(1, 1, *shape)
 
 
-def samples_of(plane: Bytes, layout: Layout) -> Samples:
-    """Return the samples [H, W] of the bytes that a graph gave, once these are here."""
+def samples_of(plane: Bytes | Value, layout: Layout) -> Samples:
+    """Return the samples [H, W] of the bytes that a graph gave; those on a device are waited for."""
+    if isinstance(plane, DeviceArray):
+        plane = plane.device.download(plane).wait()
     samples = plane.view(np.uint8 if layout.bits <= 8 else np.dtype("<u2"))
     return samples.reshape(plane.shape[2:4])

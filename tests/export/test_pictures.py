@@ -9,37 +9,7 @@ from reel.models.store import Store
 onnx = pytest.importorskip("onnx", reason="needs onnx to make graphs")
 
 from reel.export import pictures as exporting  # noqa: E402 - needs onnx
-
-# What TensorRT's parser takes (onnx-tensorrt, docs/operators.md of 10.6), as far as it is used here. UINT8 it
-# takes "only as network input or output", so in a Cast; 16-bit integers nowhere.
-FLOATS, INTEGERS = {"float32", "float16"}, {"int32", "int64"}
-TAKEN = {
-    "Add": FLOATS | INTEGERS,
-    "Cast": FLOATS | INTEGERS | {"uint8", "bool"},
-    "Clip": FLOATS,
-    "Concat": FLOATS | INTEGERS | {"bool"},
-    "Div": FLOATS | INTEGERS,
-    "Equal": FLOATS | INTEGERS,
-    "Floor": FLOATS,
-    "Gather": FLOATS | INTEGERS | {"bool"},
-    "Greater": FLOATS | INTEGERS,
-    "Identity": FLOATS | INTEGERS | {"bool"},
-    "MatMul": FLOATS,
-    "Max": FLOATS | INTEGERS,
-    "Min": FLOATS | INTEGERS,
-    "Mul": FLOATS | INTEGERS,
-    "ReduceMin": FLOATS | INTEGERS,
-    "Reshape": FLOATS | INTEGERS | {"bool"},
-    "Round": FLOATS,
-    "Shape": FLOATS | INTEGERS | {"bool"},
-    "Slice": FLOATS | INTEGERS | {"bool"},
-    "Sub": FLOATS | INTEGERS,
-    "Transpose": FLOATS | INTEGERS | {"bool"},
-    "Unsqueeze": FLOATS | INTEGERS | {"bool"},
-    "Where": FLOATS | INTEGERS | {"bool"},
-}
-CONSTANT = {"Unsqueeze": (1,), "Clip": (1, 2), "Reshape": (1,)}
-"""Inputs that must be constants: of axes and bounds, and of shapes, so that none is computed."""
+from reel.tests.tensorrt_operators import problems, problems_in_8_6  # noqa: E402 - needs onnx
 
 GRAPHS = [(graph, precision) for graph in PICTURES.graphs for precision in ("fp32", "fp16")]
 
@@ -80,21 +50,16 @@ def test_a_graph_takes_and_gives_what_its_facts_say(graph, precision, models):
 @pytest.mark.parametrize(("graph", "precision"), GRAPHS, ids=name_of)
 def test_a_graph_has_only_what_tensorrts_parser_documents(graph, precision, models):
     model = models[graph.name, precision]
-    assert [opset.version for opset in model.opset_import] == [17]
-    known = {value.name: type_of(value) for value in (*model.graph.input, *model.graph.value_info)}
-    known |= {value.name: type_of(value) for value in model.graph.output}
-    constants = {value.name for value in model.graph.initializer}
-    known |= {
-        value.name: np.dtype(onnx.helper.tensor_dtype_to_np_dtype(value.data_type)).name
-        for value in model.graph.initializer
-    }
-    for node in model.graph.node:
-        given = (*node.input, *(() if node.op_type in ("Equal", "Greater") else node.output))
-        assert {known[name] for name in given} <= TAKEN[node.op_type]
-        for place in CONSTANT.get(node.op_type, ()):
-            assert node.input[place] in constants
-    outside = {value.name for value in (*model.graph.input, *model.graph.output)}
-    assert {name for name, kind in known.items() if kind == "uint8"} <= outside
+    assert problems(model) == []
+    assert problems_in_8_6(model) == []
+
+
+@pytest.mark.parametrize(("graph", "precision"), GRAPHS, ids=name_of)
+def test_bytes_are_only_what_a_graph_takes_and_gives(graph, precision, models):
+    """In between TensorRT has none, and no whole numbers of 16 bits anywhere."""
+    model = models[graph.name, precision]
+    types = {type_of(value) for value in model.graph.value_info}
+    assert types <= {"float32", "float16", "int64", "bool"}
 
 
 @pytest.mark.parametrize("graph", PICTURES.graphs, ids=name_of)

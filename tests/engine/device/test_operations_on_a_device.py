@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from reel.engine.device.array import DeviceArray
+from reel.engine.device.array import DeviceArray, pixels_of
 from reel.engine.graph_operations import GraphOperations, samples_of
 from reel.engine.operations import HostOperations
 from reel.engine.pictures import layout_of
@@ -25,12 +25,7 @@ def store(tmp_path_factory):
 
 
 def operations_on(gpu, artifact):
-    return GraphOperations(
-        gpu.backend,
-        artifact,
-        upload=gpu.device.upload,
-        download=lambda array: gpu.device.download(array).wait(),
-    )
+    return GraphOperations(gpu.backend, artifact, upload=gpu.device.upload)
 
 
 def film(layout, count, height, width):
@@ -62,7 +57,7 @@ def test_pictures_go_from_planes_to_planes_on_the_device(gpu, store, name, preci
             assert all(isinstance(plane, DeviceArray) for plane in emitted)
             expected = through(host, planes, layout)
             for plane, found in zip(expected, emitted, strict=True):
-                samples = samples_of(gpu.device.download(found).wait(), layout)
+                samples = samples_of(found, layout)
                 assert samples.dtype == plane.dtype
                 far = np.abs(samples.astype(int) - plane)
                 assert far.max() <= 1
@@ -79,3 +74,33 @@ def test_whether_two_pictures_are_the_same_is_told_of_pictures_on_the_device(gpu
         )
         assert operations.is_same(pixels, again)
         assert not operations.is_same(pixels, other)
+
+
+def test_planes_that_a_decoder_left_on_the_device_are_taken_from_there(gpu, store):
+    layout = layout_of("yuv420p")
+    (planes,) = film(layout, 1, 15, 23)
+    luma, u, v = (plane[None, None] for plane in planes)
+    decoded = [gpu.device.upload(luma), gpu.device.upload(np.stack([u, v], axis=-1))]
+    with operations_on(gpu, store.find(PICTURES)) as operations:
+        found = pixels_of(operations.ingested(decoded, layout, **CODING))
+    np.testing.assert_array_equal(found, HostOperations().ingested(planes, layout, **CODING))
+
+
+def test_pictures_on_a_device_are_brought_here_to_be_worked_on_in_numpy(gpu):
+    host = HostOperations()
+    pixels, other = np.random.default_rng(1).random((2, 1, 3, 15, 23), np.float32)
+    layout = layout_of("yuv420p")
+
+    def all_that_is_done(pixels, other):
+        side = host.look(pixels, 32)
+        yield side
+        yield host.coloured(pixels, side)
+        yield host.padded(pixels, top=1, bottom=2, left=3, right=4)
+        yield host.finished(pixels, top=1, left=2, height=3, width=4)
+        yield host.resized(pixels, 20, 30)
+        yield from host.emitted(pixels, layout, **CODING)
+        yield np.array([host.is_same(pixels, other), host.is_same(pixels, pixels)])
+
+    there = all_that_is_done(gpu.device.upload(pixels), gpu.device.upload(other))
+    for expected, found in zip(all_that_is_done(pixels, other), there, strict=True):
+        np.testing.assert_array_equal(found, expected)
