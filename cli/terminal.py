@@ -174,11 +174,12 @@ class ProgressDisplay:
         self._shot = number
 
     def _redraw(self, count: int, total: int | None) -> None:
-        if self._bar is None:
-            self._bar = tqdm(dynamic_ncols=True, file=sys.stderr)
         columns = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # 0: it does not know
-        self._bar.bar_format = self._line(count, total, columns)
-        self._bar.total = total if total is None else max(total, count)
+        line, most = self._line(count, total, columns), total if total is None else max(total, count)
+        if self._bar is None:
+            self._bar = tqdm(initial=count, total=most, bar_format=line, dynamic_ncols=True, file=sys.stderr)
+        self._bar.bar_format = line
+        self._bar.total = most
         self._bar.update(count - self._bar.n)
 
     def _line(self, count: int, total: int | None, columns: int) -> str:
