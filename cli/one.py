@@ -30,9 +30,10 @@ def restore_one(
     """
     from ..engine import pipeline
 
-    with chosen_device(options, needed=bool(settings.order)) as (store, backend):
-        plan = pipeline.plan(source, output, settings, store)
+    with chosen_device(options, needed=bool(settings.order)) as device:
+        plan = pipeline.plan(source, output, settings, device.store)
         _describe(plan)
+        device.describe()
         if options.dry_run:
             return plan, None
         plans.append(plan)
@@ -42,7 +43,7 @@ def restore_one(
             make_comparison(plan, settings, options)
             return plan, None
         with ProgressDisplay("restoring") as display:
-            summary = pipeline.run(plan, settings, backend, progress=display, shot=display.shot)
+            summary = pipeline.run(plan, settings, device.backend, progress=display, shot=display.shot)
     _tell(plan, summary, settings, options)
     return plan, summary
 

@@ -43,14 +43,15 @@ def preview_one(source: Path, output: Path, columns: Sequence[Column], options: 
     count, seconds = options.samples or (_FEW if len(columns) == 1 else _FEW_OF_EACH)
     wanted = Samples(count, seconds)
     needed = any(column.settings.order for column in columns)
-    with chosen_device(options, needed=needed) as (store, backend):
-        tried = engine.planned_preview(source, output, columns, store, wanted)
+    with chosen_device(options, needed=needed) as device:
+        tried = engine.planned_preview(source, output, columns, device.store, wanted)
         _describe(tried)
+        device.describe()
         if options.dry_run:
             return DONE
         with ProgressDisplay("previewing") as display:
             made = engine.preview(
-                tried, store, backend, overwrite=columns[0].settings.overwrite, progress=display
+                tried, device.store, device.backend, overwrite=columns[0].settings.overwrite, progress=display
             )
     for column, estimate, summaries in zip(columns, made.estimates, made.summaries, strict=True):
         if options.timings:
