@@ -32,6 +32,8 @@ def restore(
     start: Fraction | float | None = None,
     end: Fraction | float | None = None,
     overwrite: bool | None = None,
+    compare: str | None = None,
+    report: bool | str | PathLike[str] = False,
     settings: Settings | None = None,
     device: str = "auto",
     store: Path | None = None,
@@ -48,14 +50,21 @@ def restore(
         render_factor: Detail that the colouriser sees, times 16 pixels.
         start, end: The part of the film to do, seconds from its beginning.
         overwrite: Whether an output that is there may be replaced.
+        compare: ``side`` or ``wipe``: also write a film of before and after beside the output.
+        report: Also write a page that tells of the run: there, or beside the output if this is ``True``.
         settings: What else to do, and what holds where the above are None.
         device: ``cpu``, ``cuda``, ``tensorrt``, or ``auto`` for the best of them that works.
         store: Folder of exported networks; None: ``REEL_STORE``, or the user's cache.
         progress: Called at the start and after each frame, with the count so far and the total or None.
 
+    Returns:
+        What the run came to; in a notebook it shows itself, before and after.
+
     Raises:
         ReelError: Whatever went wrong, with its remedy.
     """
+    if compare not in (None, "side", "wipe"):
+        raise ReelError(f"{compare!r} is no way to compare.", "Give side or wipe.")
     if times is not None and fps is not None:
         raise ReelError("times and fps both say how many frames to make.", "Give one of them.")
     given: dict[str, Any] = {
@@ -75,7 +84,27 @@ def restore(
         if chosen.order:
             _log.info("%s", choice.why)
         artifacts = BestArtifacts(Store(store), choice.backend.precisions)
-        return run(plan(film, place, chosen, artifacts), chosen, choice.backend, progress=progress)
+        planned = plan(film, place, chosen, artifacts)
+        if compare is not None:
+            from .compare import check_comparison  # it draws words, which takes Pillow
+
+            check_comparison(planned, chosen)
+        summary = run(planned, chosen, choice.backend, progress=progress)
+    _write_beside(summary, compare, report)
+    return summary
+
+
+def _write_beside(summary: Summary, compare: str | None, report: bool | str | PathLike[str]) -> None:
+    if compare is not None:
+        from .compare import Layout
+        from .compare import compare as write_comparison
+
+        write_comparison(summary.plan, summary.settings, Layout(compare))
+    if report is not False:
+        from .report.page import report_of, write_report
+
+        place = report_of(summary.output) if report is True else Path(report)
+        write_report(place, summary.plan, summary.settings, summary)
 
 
 def _cadence(times: Fraction | int | None, fps: Fraction | int | None) -> Cadence | None:
