@@ -6,7 +6,6 @@ for by name, never by number.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,23 +14,19 @@ from typing import Annotated, Any
 
 from ..errors import ExportError
 from ..models.engines import Basis
+from ..models.tensorrt_library import Trt, logger
 
-# TensorRT carries no types. These say what is what, to readers and to the check of every name that is used
-# here against TensorRT's own bindings (tests/test_tensorrt_names.py).
-Trt = Annotated[Any, "tensorrt"]
+# What TensorRT's objects are (see models/tensorrt_library.py).
 Builder = Annotated[Any, "Builder"]
 Config = Annotated[Any, "IBuilderConfig"]
 Network = Annotated[Any, "INetworkDefinition"]
 Parser = Annotated[Any, "OnnxParser"]
 Cache = Annotated[Any, "ITimingCache"]
-Logger = Annotated[Any, "ILogger"]
 Monitor = Annotated[Any, "IProgressMonitor"]
 ParserError = Annotated[Any, "ParserError"]
 
 Progress = Callable[[float], None]
 """Called with the share that is done, 0 to 1, from any thread."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +53,16 @@ def engine_from_onnx(
         ExportError: TensorRT refuses the graph or the shapes, or finds no way to run it here; in its words.
     """
     words: list[str] = []
-    logger = _logger(trt, words)
+    log = logger(trt, words.append)
     # ScatterElements with a reduction, and DeformConv, are plugins that come with TensorRT.
-    if not trt.init_libnvinfer_plugins(logger, ""):
+    if not trt.init_libnvinfer_plugins(log, ""):
         raise _failure(basis, "its plugins could not be loaded", words)
     try:
-        builder = trt.Builder(logger)
+        builder = trt.Builder(log)
     except (TypeError, RuntimeError) as error:  # how pybind11 says that it got none
         raise _failure(basis, f"it cannot work here: {error}", words) from error
     network = builder.create_network(_creation_flags(trt, basis.flags))
-    parser = trt.OnnxParser(network, logger)  # holds weights that the network points to
+    parser = trt.OnnxParser(network, log)  # holds weights that the network points to
     _parse(parser, network, source, basis, words)
     config = builder.create_builder_config()
     _set_flags(trt, config, basis)
@@ -85,24 +80,6 @@ def engine_from_onnx(
     if plan is None:
         raise _failure(basis, "it could not build the engine", words)
     return Built(bytes(plan), bytes(cache.serialize()))
-
-
-def _logger(trt: Trt, words: list[str]) -> Logger:
-    """Return a logger that keeps TensorRT's errors in ``words``; it is called from any thread."""
-    severity = trt.ILogger.Severity
-    grave = (severity.INTERNAL_ERROR, severity.ERROR)
-
-    class Words(trt.ILogger):
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-
-        def log(self, severity: object, msg: str) -> None:
-            if severity in grave:
-                words.append(msg)
-            else:
-                _log.debug("%s", msg)
-
-    return Words()
 
 
 def _creation_flags(trt: Trt, flags: Sequence[str]) -> int:

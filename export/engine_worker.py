@@ -19,7 +19,7 @@ from typing import Any
 
 from ..errors import ReelError
 from ..models.engines import Basis, basis_from
-from ..models.gpu import load_tensorrt
+from ..models.tensorrt_library import load_tensorrt
 from .engine_from_onnx import engine_from_onnx
 
 REQUEST, RESULT, TIMING = "request.json", "result.json", "timing.cache"

@@ -25,9 +25,10 @@ from ..models.engines import (
     timing_cache,
 )
 from ..models.frame_range import FrameRange, Size, frame_ranges, input_ranges
-from ..models.gpu import Gpu, find_gpu, load_tensorrt
+from ..models.gpu import Gpu, find_gpu
 from ..models.spec import Network
 from ..models.store import Artifact, Store, file_digest
+from ..models.tensorrt_library import load_tensorrt
 from .engine_worker import REQUEST, RESULT, TIMING, Wanted, plan_name
 
 Step = Callable[[str], None]

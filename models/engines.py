@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from .frame_range import InputRange
-from .gpu import Gpu, version_of
+from .gpu import Gpu
 from .store import file_digest
+from .tensorrt_library import version_of
 
 ENGINE_REVISION = 1
 """Raised whenever engines are built in another way: what is older is then built anew."""

@@ -1,20 +1,15 @@
-"""The GPU of this machine, and TensorRT, as they say themselves what they are; asked for, never assumed."""
+"""The GPU of this machine, as its driver says what it is."""
 
 from __future__ import annotations
 
 import ctypes
-import importlib
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import BackendError
 
-OLDEST_TENSORRT = (10, 1)
-"""The first TensorRT that runs all graphs. 8.6 runs those without deformable convolution and scattering."""
-
 _LIBRARIES = ("nvcuda.dll", "nvml.dll") if sys.platform == "win32" else ("libcuda.so.1", "libnvidia-ml.so.1")
-_MODULES = ("tensorrt", "tensorrt_bindings")  # the package, and what its wheels consist of
 _COMPUTE_CAPABILITY = (75, 76)  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
 
 
@@ -66,46 +61,6 @@ def find_gpu(libraries: tuple[str, str] = _LIBRARIES) -> Gpu:
     _call(cuda, "cuDriverGetVersion", ctypes.byref(version))
     known = f"CUDA {version.value // 1000}.{version.value % 1000 // 10}"
     return Gpu(name.value.decode(errors="replace"), ".".join(capability), _driver(libraries[1]) or known)
-
-
-def load_tensorrt() -> Any:
-    """Return the module ``tensorrt``, of a version that reel knows.
-
-    Raises:
-        BackendError: It is not installed, its libraries are not found, or its version is none of those.
-    """
-    for name in _MODULES:
-        try:
-            module = importlib.import_module(name)
-        except ModuleNotFoundError as error:
-            if error.name in _MODULES:
-                continue
-            raise _unusable(error) from error
-        except (ImportError, OSError, RuntimeError) as error:
-            raise _unusable(error) from error
-        version = version_of(module.__version__)
-        if version < OLDEST_TENSORRT and version != (8, 6):
-            raise BackendError(
-                f"TensorRT {module.__version__} is none that reel can use.",
-                "Install 10.1 or later, or use --device cuda.",
-            )
-        return module
-    raise BackendError(
-        "TensorRT is not installed.", "Install it with `pip install tensorrt`, or use --device cuda."
-    )
-
-
-def version_of(text: str) -> tuple[int, int]:
-    """Return the first two numbers of a version."""
-    major, minor = text.split(".")[:2]
-    return int(major), int(minor)
-
-
-def _unusable(error: Exception) -> BackendError:
-    return BackendError(
-        f"TensorRT is installed and cannot be loaded: {error}.",
-        "Install its libraries as well (`pip install tensorrt`), or use --device cuda.",
-    )
 
 
 def _call(library: Any, function: str, *arguments: Any) -> None:

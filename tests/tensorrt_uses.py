@@ -14,6 +14,8 @@ Kind = tuple[str, str]
 
 MODULE: Kind = ("module", "")
 
+LIBRARY = Path(__file__).resolve().parents[1] / "models" / "tensorrt_library.py"
+
 
 @dataclass(frozen=True)
 class Use:
@@ -40,16 +42,25 @@ def uses_in(source: Path, known: Bindings) -> Uses:
     What is what begins with annotations: ``Trt = Annotated[Any, "tensorrt"]`` says that parameters of this
     type are the module, ``Config = Annotated[Any, "IBuilderConfig"]`` that they are of that class.
     """
-    tree = ast.parse(source.read_text(encoding="utf-8"))
-    return _Follow(tree, known).uses
+    return _Follow(_tree(source), known).uses
+
+
+def _tree(source: Path) -> ast.Module:
+    return ast.parse(source.read_text(encoding="utf-8"))
 
 
 class _Follow:
     def __init__(self, tree: ast.Module, known: Bindings) -> None:
         self.uses = Uses()
         self._known = known
-        self._types = dict(self._annotated(tree))
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+        # Others import what the library's own file says.
+        self._types = dict([*self._annotated(_tree(LIBRARY)), *self._annotated(tree)])
+        functions = [
+            node
+            for within in (_tree(LIBRARY), tree)
+            for node in ast.walk(within)
+            if isinstance(node, ast.FunctionDef)
+        ]
         self._returns = {node.name: self._type(node.returns) for node in functions}
         self._members = {  # self.x: X
             node.target.attr: self._type(node.annotation)
@@ -165,8 +176,11 @@ class _Follow:
                 return None
 
     def _call(self, node: ast.Call, names: dict[str, Kind | None]) -> Kind | None:
+        before = set(self.uses.names)
         for argument in [*node.args, *(keyword.value for keyword in node.keywords)]:
             self._kind(argument, names)
+        given = self.uses.names - before
+        is_of_another = not all(self._known.has(use.holder, use.name) for use in given)
         match node:
             case ast.Call(func=ast.Name(id="hasattr"), args=[of, ast.Constant(value=str(name))]):
                 kind = self._kind(of, names)
@@ -184,7 +198,8 @@ class _Follow:
         if kind[0] == "class":
             self._fits(node, kind[1], "__init__")
             return "instance", kind[1]
-        self._fits(node, holder, name)
+        if not is_of_another:  # what this version does not have is told of already
+            self._fits(node, holder, name)
         returned = self._known.returned(holder, name)
         return ("instance", returned) if returned else None
 

@@ -276,3 +276,105 @@ class Builder:
         except BaseException:  # TensorRT calls from C++, which no exception can leave
             os._exit(134)
         return all(answers)
+
+
+on_execute: Any = None
+"""What a run puts into its stream, by a test: called with the context and the stream."""
+
+
+class Runtime:
+    def __init__(self, logger: ILogger) -> None:
+        assert logger._made
+        self._logger = logger
+
+    def deserialize_cuda_engine(self, serialized_engine: bytes) -> ICudaEngine | None:
+        if _wrong == "no-memory":
+            self._logger.log(ILogger.Severity.ERROR, "Requested 5 bytes: out of memory.")
+            return None
+        assert _plugins_are_loaded, "an engine looks for its plugins when it is loaded"
+        return ICudaEngine(json.loads(serialized_engine))
+
+
+class ICudaEngine:
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self._facts = facts
+        self._inputs = facts["graph"]["inputs"]
+        self._names = [*self._inputs, *facts["graph"]["outputs"]]
+        self._contexts = 0
+
+    @property
+    def num_io_tensors(self) -> int:
+        return len(self._names)
+
+    def get_tensor_name(self, index: int) -> str:
+        return self._names[index]
+
+    def get_tensor_mode(self, name: str) -> TensorIOMode:
+        return TensorIOMode.INPUT if name in self._inputs else TensorIOMode.OUTPUT
+
+    def get_tensor_dtype(self, name: str) -> DataType:
+        return DataType[self._facts["graph"]["types"][name]]
+
+    def create_execution_context(self, *strategy: Any) -> IExecutionContext | None:
+        if _wrong == "no-context":
+            return None
+        if _major >= 10:
+            assert strategy == (ExecutionContextAllocationStrategy.USER_MANAGED,)
+        else:
+            assert strategy == ()
+        self._contexts += 1
+        return IExecutionContext(self)
+
+
+class IExecutionContext:
+    """Runs what gives one output of the shape of its first input."""
+
+    def __init__(self, engine: ICudaEngine) -> None:
+        self._engine = engine
+        self._shapes: dict[str, tuple[int, ...]] = {}
+        self._addresses: dict[str, int] = {}
+        self._memory = 0
+
+    def __del__(self) -> None:
+        self._engine._contexts -= 1
+
+    def set_input_shape(self, name: str, shape: tuple[int, ...]) -> bool:
+        least, _, most = self._engine._facts["profile"][name]
+        fits = all(a <= side <= b for a, side, b in zip(least, shape, most, strict=True))
+        if fits:
+            self._shapes[name] = shape
+        return fits
+
+    def get_tensor_shape(self, name: str) -> tuple[int, ...]:
+        assert self._shapes.keys() == set(self._engine._inputs), "shapes before all inputs have theirs"
+        return self._shapes.get(name, self._shapes[self._engine._inputs[0]])
+
+    if _major >= 10:
+
+        def update_device_memory_size_for_shapes(self) -> int:
+            return self._needed
+
+        def set_device_memory(self, memory: int, size: int) -> None:
+            assert memory % 8 == 0
+            assert size >= self._needed, "too little memory"
+            self._memory = memory
+
+    @property
+    def _needed(self) -> int:
+        assert self._shapes.keys() == set(self._engine._inputs), "sizes before all inputs have theirs"
+        return 3 * int(np.prod(self._shapes[self._engine._inputs[0]]))
+
+    def set_tensor_address(self, name: str, memory: int) -> bool:
+        assert name in self._engine._names
+        assert memory
+        self._addresses[name] = memory
+        return True
+
+    def execute_async_v3(self, stream_handle: int) -> bool:
+        assert self._engine._contexts > 0
+        assert self._addresses.keys() == set(self._engine._names)
+        assert _major < 10 or self._memory
+        if _wrong == "no-run":
+            return False
+        on_execute(self, stream_handle)
+        return True
