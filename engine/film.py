@@ -155,6 +155,9 @@ class Film:
                     time = self._scan.timing.time_of(key.shown)
                     yield from self._glimpse((time, picture) for picture in self._decoding.pictures(packets))
             return
+        if self._count > looked:
+            what = "%s can only be decoded from its beginning; of its %d frames the first %d are looked at."
+            self._warn("glimpses", what, self.path, self._count, looked)
         self._reopen()
         shown, step = self._shown(after=self._origin), max(LATER + 1, looked // count)
         for _ in range(0, looked, step):

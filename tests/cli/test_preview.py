@@ -310,3 +310,39 @@ def test_what_cannot_be_tried_is_told_in_one_sentence_before_any_work(
         assert sentence in what
     assert files(tmp_path) == before
     assert not [path for path in tmp_path.glob(".*") if path.is_dir()]
+
+
+def test_a_preview_that_is_stopped_leaves_nothing_and_says_so(reel_run, film, tmp_path, monkeypatch) -> None:
+    import reel.engine.preview as module
+
+    run, left = module.run, [2]
+
+    def stopped(*arguments, **options):
+        left[0] -= 1
+        if not left[0]:
+            raise KeyboardInterrupt
+        return run(*arguments, **options)
+
+    monkeypatch.setattr(module, "run", stopped)
+    outcome = reel_run(film, "--order", "--preview", "--samples", "3x0.2s")
+    assert outcome.code == 130
+    assert outcome.err.splitlines()[-1].startswith("Stopped. ")
+    assert [path.name for path in tmp_path.iterdir() if path.name != "tiny"] == ["film.mp4"]
+
+
+def test_networks_are_loaded_once_for_all_samples_and_given_back(reel_run, film, monkeypatch) -> None:
+    from reel.engine.backends.cpu import CpuBackend, CpuSession
+
+    loaded, closed = [], []
+    load, close = CpuBackend.load, CpuSession.close
+    monkeypatch.setattr(CpuBackend, "load", lambda *a, **k: loaded.append(a[1].name) or load(*a, **k))
+    monkeypatch.setattr(CpuSession, "close", lambda session: closed.append(1) or close(session))
+    words = [film, "--order", "dain", "deoldify", "--render-factor", "1", "--samples", "3x0.2s"]
+    assert reel_run(*words, "--preview").code == 0
+    assert len(loaded) == len(set(loaded)) == len(closed) == 5
+
+
+def test_progress_counts_the_frames_of_all_samples(reel_run, film) -> None:
+    outcome = reel_run(film, "--samples", "2x0.5s", "--sweep", "order=dain,", "--times", "2")
+    last = [line for line in outcome.err.splitlines() if line.startswith("previewing")][-1]
+    assert last.startswith("previewing: 30/30 frames")

@@ -123,7 +123,7 @@ def test_a_long_film_is_looked_at_from_its_key_frames(tmp_path, decoded) -> None
 
 
 def test_of_a_long_film_that_only_decodes_from_its_beginning_only_that_is_looked_at(
-    tmp_path, decoded, monkeypatch
+    tmp_path, decoded, monkeypatch, caplog
 ) -> None:
     monkeypatch.setattr("reel.engine.film.FEW", 200)
     assert FEW > 1000
@@ -133,6 +133,7 @@ def test_of_a_long_film_that_only_decodes_from_its_beginning_only_that_is_looked
         looks = list(film.glimpses(20))
     assert len(looks) == 20
     assert looks[-1].time < 8
+    assert "of its 1500 frames the first 200 are looked at" in caplog.text
     assert len(decoded) - before <= 220
 
 
