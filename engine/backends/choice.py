@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +13,14 @@ import numpy as np
 
 from ...errors import BackendError
 from ...models.gpu import find_gpu
+from ...models.tensorrt_library import load_tensorrt
 from ..backend import Backend
 from ..device.array import pixels_of
+from ..device.device import Device
 from ..device.runtime import Runtime
+
+DEVICES = ("tensorrt", "cuda", "cpu")
+"""What networks can run on, the best first."""
 
 # An ONNX file of one node that doubles x, [N], float32 (opset 17).
 _TINY = (
@@ -47,8 +52,8 @@ def chosen_backend(device: str = "auto") -> Generator[Choice]:
     Raises:
         BackendError: There is none of that name, or it does not work.
     """
-    if device != "auto" and device not in _OPENERS:
-        known = ", ".join(["auto", *_OPENERS])
+    if device != "auto" and device not in DEVICES:
+        known = ", ".join(["auto", *DEVICES])
         raise BackendError(f"There is no device called {device!r}.", f"Choose among: {known}.")
     with ExitStack() as stack:
         if device == "auto":
@@ -66,9 +71,9 @@ def _best(stack: ExitStack) -> Choice:
         why = error.message.partition(":")[0].rstrip(".")
         return Choice(_working("cpu", stack), f"device: cpu ({why})")
     said: list[str] = []
-    for name in _OPENERS:
+    for name in DEVICES:
         try:
-            backend = _working(name, stack)
+            backend = _working(name, stack, strict=False)
         except BackendError as error:
             if name == "cpu":
                 raise
@@ -80,41 +85,43 @@ def _best(stack: ExitStack) -> Choice:
     raise AssertionError("the CPU is among the devices")
 
 
-def _working(name: str, stack: ExitStack) -> Backend:
+def _working(name: str, stack: ExitStack, *, strict: bool = True) -> Backend:
     """Open a device and see it work; it stays open for as long as the stack does.
+
+    Args:
+        name: One of ``DEVICES``.
+        stack: Closes it.
+        strict: Whether it was asked for by its name, and so has to run all networks itself.
 
     Raises:
         BackendError: It does not work.
     """
+    if name == "cpu":
+        from .cpu import CpuBackend
+
+        return CpuBackend()
     with ExitStack() as trying:
-        backend = _OPENERS[name](trying)
+        backend = _tensorrt(trying, strict=strict) if name == "tensorrt" else _cuda(trying)
+        _try_out(backend)
         stack.push(trying.pop_all().__exit__)
     return backend
 
 
-def _cpu(stack: ExitStack) -> Backend:
-    del stack
-    from .cpu import CpuBackend
-
-    return CpuBackend()
-
-
-def _cuda(stack: ExitStack) -> Backend:
-    from ..device.device import Device
-
-    runtime = _runtime()
+def _cuda(stack: ExitStack, device: Device | None = None) -> Backend:
     if importlib.util.find_spec("onnxruntime") is None:
         raise BackendError("ONNX Runtime is not installed.", "Install it with `pip install onnxruntime-gpu`.")
     from .cuda import CudaBackend
 
-    backend = CudaBackend(stack.enter_context(Device(runtime)))
-    _try_out(backend)
-    return backend
+    return CudaBackend(device or stack.enter_context(Device(_runtime())))
 
 
-def _tensorrt(stack: ExitStack) -> Backend:
-    del stack
-    raise BackendError("This reel has no TensorRT yet.", "Use --device cuda.")
+def _tensorrt(stack: ExitStack, *, strict: bool) -> Backend:
+    load_tensorrt()  # most machines lack it, which is then the first to be told
+    from .tensorrt import TensorrtBackend
+
+    device = stack.enter_context(Device(_runtime()))
+    # What is no network, and without ``strict`` those of which there are no engines, is ONNX Runtime's.
+    return TensorrtBackend(device, rest=_cuda(stack, device), strict=strict)
 
 
 def _runtime() -> Runtime:
@@ -151,7 +158,3 @@ def _try_out(backend: Backend) -> None:
             f"{backend.name} made {found.tolist()} of twice {given.tolist()}.",
             "Check the GPU and its driver with nvidia-smi, or use --device cpu.",
         )
-
-
-_OPENERS: dict[str, Callable[[ExitStack], Backend]] = {"tensorrt": _tensorrt, "cuda": _cuda, "cpu": _cpu}
-"""How each device is opened, the best first."""

@@ -3,9 +3,10 @@
 import importlib.util
 import sys
 from contextlib import contextmanager
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
+import reel
 from reel.engine.backends import choice
 from reel.engine.backends.choice import chosen_backend
 from reel.errors import BackendError
@@ -24,6 +25,7 @@ def machine(monkeypatch):
     monkeypatch.setattr(cuda, "onnxruntime", runtime)
     monkeypatch.setattr(choice, "find_gpu", lambda: Gpu("Toy GPU", "9.0", "580.1"))
     monkeypatch.setattr(choice, "_runtime", lambda: fake)
+    monkeypatch.setattr(choice, "load_tensorrt", broken("TensorRT is not installed."))
     yield SimpleNamespace(fake=fake, onnxruntime=runtime, patch=monkeypatch)
     fake.check()
 
@@ -43,8 +45,51 @@ def broken(message="It is broken.", remedy="Mend it."):
 def test_the_best_that_works_is_taken_and_named(machine):
     name, why = chosen()
     assert name == "cuda"
-    assert why.startswith("device: cuda on Toy GPU (not tensorrt: ")
-    assert "\n" not in why
+    assert why == "device: cuda on Toy GPU (not tensorrt: TensorRT is not installed)"
+
+
+@pytest.fixture
+def engines(machine):
+    """Put a TensorRT on that machine; give what its backends were made with."""
+    made = []
+
+    class Backend:
+        name, precisions = "tensorrt", ("fp16",)
+
+        def __init__(self, device, *, rest, strict):
+            made.append((device, rest, strict))
+            self.load = rest.load
+
+    module = ModuleType("reel.engine.backends.tensorrt")
+    module.TensorrtBackend = Backend
+    machine.patch.setitem(sys.modules, module.__name__, module)
+    machine.patch.setattr(choice, "load_tensorrt", lambda: None)
+    return made
+
+
+def test_with_tensorrt_that_is_the_best(engines):
+    assert chosen() == ("tensorrt", "device: tensorrt on Toy GPU")
+
+
+def test_networks_without_engines_are_onnx_runtimes_unless_tensorrt_was_asked_for(engines):
+    chosen()
+    chosen("tensorrt")
+    (_, rest, strict), (_, _, named) = engines
+    assert (rest.name, strict, named) == ("cuda", False, True)
+
+
+def test_one_device_serves_both(engines, machine):
+    chosen("tensorrt")
+    ((device, rest, _),) = engines
+    assert rest._device is device
+    assert machine.fake.calls.count("make_stream") == 3
+
+
+def test_a_tensorrt_that_does_not_work_leaves_cuda(engines, machine):
+    machine.onnxruntime.error = RuntimeError("no")  # once: the second that is tried works
+    name, why = chosen()
+    assert name == "cuda"
+    assert why == "device: cuda on Toy GPU (not tensorrt: ONNX Runtime failed on the GPU: no)"
 
 
 def test_without_a_gpu_it_is_the_cpu_and_the_reason_is_told(machine):
@@ -118,6 +163,17 @@ def test_bindings_that_are_not_there_are_told(monkeypatch):
     with pytest.raises(BackendError, match="bindings of CUDA cannot be loaded") as told:
         choice._runtime()
     assert "pip install" in told.value.remedy
+
+
+@pytest.mark.parametrize("device", ["cuda", "tensorrt"])
+def test_on_this_machine_a_device_that_it_lacks_is_refused_before_anything_is_read(device, tmp_path):
+    try:
+        choice.find_gpu()
+    except BackendError:
+        with pytest.raises(BackendError, match=r"not installed|cannot be loaded|CUDA failed|no CUDA"):
+            reel.restore(tmp_path / "no film.mp4", order=["edvr-m"], device=device)
+    else:
+        pytest.skip("needs a machine without a GPU")
 
 
 def test_the_graph_that_devices_are_tried_with_is_one():
