@@ -139,7 +139,7 @@ def _describe(tried: Tried) -> None:
     if tried.plans[0].before.still:
         return
     origin = tried.columns[0].settings.start or Fraction(0)
-    places = ", ".join(f"{clock(float(origin + sample.start))} ({sample.why})" for sample in tried.samples)
+    places = ", ".join(f"{clock(int(origin + sample.start))} ({sample.why})" for sample in tried.samples)
     seconds = float(tried.samples[0].end - tried.samples[0].start)
     count = len(tried.samples)
     each = "one sample of" if count == 1 else f"{count} samples of"
