@@ -108,7 +108,7 @@ class GraphOperations:
 
         def numbers() -> Array:
             fixed = astuple(numbers_from_rgb(layout, matrix=matrix, full_range=full_range))
-            single = (side % 2 == 1 and side > 1 for side in (width, height))
+            single = (side % 2 for side in (width, height))
             return np.array([*fixed, *single], np.float32)
 
         held = self._constant(("out", layout, matrix, full_range, height, width), numbers)

@@ -80,8 +80,10 @@ def test_numpy_finishes_a_part_without_writing_into_the_whole(pixels):
     before = beyond.copy()
     part = HostOperations().finished(beyond, top=3, left=5, height=7, width=9)
     np.testing.assert_array_equal(part, np.clip(before[:, :, 3:10, 5:14], 0, 1))
-    np.testing.assert_array_equal(beyond, before)
     assert part.flags.c_contiguous
+    whole = HostOperations().finished(beyond, top=0, left=0, height=30, width=40)
+    np.testing.assert_array_equal(whole, np.clip(before, 0, 1))
+    np.testing.assert_array_equal(beyond, before)
     bytes_ = HostOperations(Parity.PPGAN).finished(beyond, top=0, left=0, height=30, width=40)
     np.testing.assert_array_equal(bytes_, np.rint(np.clip(before, 0, 1) * np.float32(255)) / np.float32(255))
 
