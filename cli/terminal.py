@@ -207,7 +207,9 @@ class ProgressDisplay:
         parts.append(f"{done} {'MB' if self._data else 'frames'}")
         speed = self._pace.speed
         if speed:
-            parts.append(f"{speed / scale:.2f} {per_second}")
+            now = speed / scale
+            # Large frames take minutes each on a CPU.
+            parts.append(f"{f'{now:.2f}' if now >= 0.1 else f'{now:.2g}'} {per_second}")
             if total and count < total and (self._data or self._pace.settled):
                 parts.append(f"{clock((total - count) / speed)} left")
         return parts

@@ -174,8 +174,8 @@ def test_no_time_is_foretold_from_the_first_frame_which_may_be_a_copy(monkeypatc
             display(count, 100)
     assert capsys.readouterr().err.splitlines() == [
         "restoring: 1/100 frames, 0.10 fps",
-        "restoring: 2/100 frames, 0.03 fps, 57:10 left",
-        "restoring: 3/100 frames, 0.02 fps, 1:10:03 left",
+        "restoring: 2/100 frames, 0.029 fps, 57:10 left",
+        "restoring: 3/100 frames, 0.023 fps, 1:10:03 left",
     ]
 
 
