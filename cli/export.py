@@ -11,6 +11,7 @@ from ..errors import StoreError
 from ..models.manifest import NETWORKS, network_named
 from ..models.spec import PRECISIONS, Network
 from ..models.store import Artifact, Store, default_store, export_command
+from . import engines
 from .terminal import DONE, Grammar, ProgressDisplay, exit_code
 
 DEFAULT_NETWORKS = ("dain", "deoldify", "edvr")
@@ -20,6 +21,7 @@ examples:
   reel-export                              download and export dain, deoldify and edvr
   reel-export --rehearsal                  the same networks with random weights: no download, a trial
   reel-export edvr-m --weights EDVR_M_w_tsa_SRx4.pdparams
+  reel-export edvr --size 1440x1080        on a machine with an NVIDIA GPU: engines for films of this size
   reel-export --list                       what there is, and what has been exported
   reel-export --check                      check the files of what has been exported
 """
@@ -58,10 +60,10 @@ def parser() -> Grammar:
     result.add_argument(
         "--precision",
         choices=(*PRECISIONS, "both"),
-        default="fp32",
         help="fp16 is for GPUs: half the size, and rounded where that is harmless; a CPU runs fp32 "
-        "(default: fp32)",
+        "(default: fp32, and both where engines are built)",
     )
+    engines.add_options(result)
     result.add_argument("--store", metavar="DIR", type=Path, help=f"default: {default_store()}")
     result.add_argument("--list", action="store_true", help="list the networks and what has been exported")
     result.add_argument("--check", action="store_true", help="check the files of what has been exported")
@@ -77,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     unknown = [name for name in options.networks if name.lower() not in {*known, "all"}]
     if unknown:
         grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(known))}")
+    if options.sizes and options.device == "cpu":
+        grammar.error("--size is of engines, and --device cpu builds none")
     return exit_code(
         lambda: _run(options),
         interrupted="Stopped. What was finished is stored; run the same command again to go on.",
@@ -95,7 +99,11 @@ def _run(options: argparse.Namespace) -> int:
     from ..export.pictures import export_pictures
 
     exporter.library_versions()
-    precisions = PRECISIONS if options.precision == "both" else (options.precision,)
+    target = engines.target(options.device)
+    if target.why:
+        print(target.why, flush=True)
+    wanted = options.precision or ("both" if target.gpu else "fp32")
+    precisions = PRECISIONS if wanted == "both" else (wanted,)
     for network in networks:
         if options.rehearsal:
             weights = exporter.rehearsal()
@@ -105,10 +113,13 @@ def _run(options: argparse.Namespace) -> int:
             with ProgressDisplay(f"downloading {network.name}", data=True) as display:
                 weights = exporter.official_weights(network, store, display)
         print(f"{network.name} ({network.licence})", flush=True)
-        for exported in exporter.export_each(
+        results = exporter.export_each(
             network, weights, store, precisions, step=lambda text: print(f"  {text} ...", flush=True)
-        ):
+        )
+        for exported in results:
             _report(exported.artifact, fresh=exported.fresh)
+        if target.gpu:
+            engines.build([exported.artifact for exported in results], store, options.sizes)
     for precision in precisions:
         print(f"pictures, for GPUs: {export_pictures(store, precision=precision).folder}")
     return DONE
@@ -147,6 +158,8 @@ def _list(store: Store) -> int:
             size = sum(graph.size for graph in artifact.card.graphs.values())
             kind = "REHEARSAL, random weights" if artifact.card.rehearsal else artifact.card.weights
             print(f"{'':18} exported: {artifact.card.precision}, {kind}, {size / 1e6:.0f} MB")
+            if of_engines := engines.describe(artifact):
+                print(f"{'':18} {of_engines}")
     return DONE
 
 
@@ -163,9 +176,12 @@ def _check(store: Store, networks: list[Network]) -> int:
             worst = max(figures.relative_l2 for figures in artifact.card.parity)
             state = problem or f"good, relative L2 to Paddle {worst:.1e}"
             print(f"{network.name:18} {artifact.card.precision} {artifact.card.weights}: {state}")
+            for engine, trouble in engines.damaged(artifact):
+                damaged.append(artifact)
+                print(f"{network.name:18} engine {engine.folder.name}: {trouble}")
     if damaged:
-        names = " and of ".join(artifact.card.network for artifact in damaged)
-        commands = " and ".join(f"`{export_command(artifact.card)}`" for artifact in damaged)
+        names = " and of ".join(dict.fromkeys(artifact.card.network for artifact in damaged))
+        commands = " and ".join(dict.fromkeys(f"`{export_command(artifact.card)}`" for artifact in damaged))
         raise StoreError(f"The export of {names} is damaged.", f"Export again with {commands}.")
     return DONE
 

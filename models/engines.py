@@ -137,6 +137,12 @@ def engines_of(artifact: Path, graph: str) -> list[Engine]:
     return found
 
 
+def all_engines(artifact: Path) -> list[Engine]:
+    """Return all engines beside the graphs of an artifact (see ``engines_of``)."""
+    names = {path.name.rpartition("-")[0] for path in (artifact / "engines").glob("[!.]*")}
+    return [engine for name in sorted(names) for engine in engines_of(artifact, name)]
+
+
 def find_engine(artifact: Path, basis: Basis) -> Engine | None:
     """Return the undamaged engine that was built from exactly this, or None."""
     for engine in engines_of(artifact, basis.graph):
