@@ -84,11 +84,11 @@ class _Rounding:
             for attribute in node.attribute:
                 attribute.i = self._full if attribute.i == self._half else attribute.i
         for slot, name in enumerate(node.input):
-            node.input[slot] = self._inside.get(name, name)
+            node.input[slot] = self._within(name)
         made = [(slot, name) for slot, name in enumerate(node.output) if name in self._halves]
         self._nodes.append(node)
         for slot, name in made:
-            inside = self._inside.get(name, name)
+            inside = self._within(name)
             if node.op_type in _EXACT:
                 node.output[slot] = inside
                 continue
@@ -97,6 +97,10 @@ class _Rounding:
             self._note(unrounded)
             self._cast(unrounded, f"{name}.rounded", self._half)
             self._cast(f"{name}.rounded", inside, self._full)
+
+    def _within(self, name: str) -> str:
+        """Return the name of the tensor of float32 that stands for one."""
+        return self._inside.get(name, name)
 
     def _cast(self, name: str, to: str, kind: int) -> None:
         import onnx
