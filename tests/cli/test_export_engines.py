@@ -19,7 +19,16 @@ from reel.export import exporter, pictures
 from reel.models.edvr import EDVR_M
 from reel.models.engines import PLAN, all_engines
 from reel.models.gpu import Gpu
-from reel.models.store import EXPORT_REVISION, Artifact, Card, GraphFile, Parity, Store, file_digest
+from reel.models.store import (
+    EXPORT_REVISION,
+    Artifact,
+    Card,
+    GraphFile,
+    Parity,
+    Store,
+    export_command,
+    file_digest,
+)
 
 FAKES = Path(__file__).parents[1] / "fakes"
 GPU = Gpu("NVIDIA H200", "9.0", "580.65.06")
@@ -186,7 +195,7 @@ def test_list_and_check_tell_of_engines(
     assert main(["--check", "--store", str(tmp_path)]) == 1
     told = capsys.readouterr()
     assert f"engine {engine.folder.name}: engine.plan is not the file that was built" in told.out
-    assert "`reel-export edvr-m --rehearsal`" in told.err
+    assert f"`{export_command(artifact.card)}`" in told.err
 
 
 def test_an_engine_that_cannot_be_built_fails_the_command_in_tensorrts_words(
