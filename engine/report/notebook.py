@@ -42,6 +42,7 @@ def shown_in_notebook(summary: Summary) -> str:
             place=str(summary.output),
             film=film,
             address=_address(place) if plays else None,
+            poster=found[0].whole.addresses[1] if found else "",
             told=f"{summary.frames} frames in {clock(summary.seconds)}",
         )
     )

@@ -175,12 +175,19 @@ def _figures(plan: Plan, summary: Summary) -> list[tuple[str, str]]:
         ("Frame rate", " → ".join(rates)),
         ("Frames", f"{summary.frames}"),
         ("Time", f"{clock(summary.seconds)}"),
-        ("Speed", f"{made / max(summary.seconds, 1e-9):.3g} fps"),
+        ("Speed", _speed(made, summary.seconds)),
         ("Device", summary.course.device),
         ("Result", shown(size_of(place_of(summary.output)[0]))),
     ]
     found[1:3] = [] if before.still else found[1:3]
     return found + ([("Memory at most", shown(memory))] if memory else [])
+
+
+def _speed(frames: int, seconds: float) -> str:
+    if not frames:
+        return "nothing to do"
+    each = seconds / frames
+    return f"{1 / max(each, 1e-9):.3g} fps" if each < 2 else f"{each:.3g} s a frame"
 
 
 def _stills_told(shots: int, pictures: int) -> str:
@@ -223,7 +230,15 @@ def _networks(plan: Plan) -> list[NetworkFacts]:
 
 def _settings(settings: Settings) -> list[tuple[str, str]]:
     said = {"True": "yes", "False": "no"}
-    return [(fact.name, said.get(fact.value, fact.value)) for fact in facts_of(settings) if fact.value]
+    times = {"--start": settings.start, "--end": settings.end}
+    return [
+        (
+            fact.name,
+            said.get(fact.value, fact.value) if (time := times.get(fact.name)) is None else clock(time),
+        )
+        for fact in facts_of(settings)
+        if fact.value
+    ]
 
 
 def _versions(course: Course) -> list[tuple[str, str]]:

@@ -34,6 +34,11 @@ _PAGE = {  # what the page's style sheet sets; see templates/style.css
 _DASHES = ("none", "7 3", "2 3", "9 3 2 3", "4 2", "1 2")  # lines differ by more than colour
 
 
+Point = tuple[float, float]
+Step = tuple[float, float, float]
+"""Since and until, seconds, and what was between them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Plot:
     """A plot.
@@ -67,32 +72,30 @@ def busy_and_waiting(timings: Timings) -> Plot:
 
 def busy_over_time(looks: Sequence[Look]) -> Plot | None:
     """Return what share of the time each part was busy as the run went on; None where it was too short."""
-    spans = _spans(looks)
-    if not spans:
-        return None
-    lines: dict[str, list[tuple[float, float]]] = {}
-    for before, after in spans:
-        passed = after.timings.wall - before.timings.wall
+    lines: dict[str, list[Step]] = {}
+    for before, after in _spans(looks):
+        since, until = before.timings.wall, after.timings.wall
         for (name, then), (_, now) in zip(parts_of(before.timings), parts_of(after.timings), strict=True):
-            share = 100 * min(1.0, max(0.0, (now - then) / passed))
-            lines.setdefault(name, []).append((_middle(before, after), share))
-    means = ", ".join(
-        f"{name} {sum(y for _, y in points) / len(points):.0f}%" for name, points in lines.items()
-    )
+            share = 100 * min(1.0, max(0.0, (now - then) / (until - since)))
+            lines.setdefault(name, []).append((since, until, share))
+    if not lines:
+        return None
+    means = ", ".join(f"{name} {_mean(steps):.0f}%" for name, steps in lines.items())
     told = f"How busy each part was as the run went on, on the average {means}."
-    return _lines("Busy over time", told, looks, lines, unit="%", top=100)
+    stairs = {name: _stairs(steps) for name, steps in lines.items()}
+    return _lines("Busy over time", told, looks, stairs, unit="%", top=100)
 
 
 def speed_over_time(looks: Sequence[Look]) -> Plot | None:
     """Return the frames per second as the run went on; None where it was too short."""
-    points = [
-        (_middle(before, after), (after.frames - before.frames) / (after.timings.wall - before.timings.wall))
-        for before, after in _spans(looks)
-    ]
-    if not points:
+    steps: list[Step] = []
+    for before, after in _spans(looks):
+        since, until = before.timings.wall, after.timings.wall
+        steps.append((since, until, (after.frames - before.frames) / (until - since)))
+    if not steps:
         return None
-    told = f"Frames per second: {_range([y for _, y in points])}."
-    return _lines("Speed over time", told, looks, {"": points}, unit="fps")
+    told = f"Frames per second: {_range([value for _, _, value in steps])}."
+    return _lines("Speed over time", told, looks, {"": _stairs(steps)}, unit="fps")
 
 
 def memory_over_time(looks: Sequence[Look]) -> Plot | None:
@@ -116,7 +119,7 @@ def _lines(
     title: str,
     told: str,
     looks: Sequence[Look],
-    lines: dict[str, list[tuple[float, float]]],
+    lines: dict[str, list[Point]],
     *,
     unit: str,
     top: float | None = None,
@@ -127,8 +130,6 @@ def _lines(
     with _styled():
         chart = leather.Chart()
         for place, (line, points) in enumerate(lines.items()):
-            if len(points) == 1:  # a line has two ends
-                points = [(0.0, points[0][1]), (end, points[0][1])]
             chart.add_line(
                 [(x / scale, y) for x, y in points],
                 name=line,
@@ -138,9 +139,9 @@ def _lines(
         chart.add_x_scale(0, max(end / scale, 1e-3))
         chart.add_y_scale(0, highest)
         chart.add_x_axis(tick_formatter=_number, name=name)
-        chart.add_y_axis(tick_formatter=_number, name=unit)
+        chart.add_y_axis(tick_formatter=_number)
         svg = _svg(chart, _HEIGHT)
-    return Plot(title, told, svg)
+    return Plot(f"{title}, {unit}", told, svg)
 
 
 def _spans(looks: Sequence[Look]) -> list[tuple[Look, Look]]:
@@ -150,12 +151,21 @@ def _spans(looks: Sequence[Look]) -> list[tuple[Look, Look]]:
     return [(a, b) for a, b in pairwise(edges) if b.timings.wall > a.timings.wall]
 
 
-def _middle(before: Look, after: Look) -> float:
-    return (before.timings.wall + after.timings.wall) / 2
+def _stairs(steps: Sequence[Step]) -> list[Point]:
+    return [(x, value) for since, until, value in steps for x in (since, until)]
+
+
+def _mean(steps: Sequence[Step]) -> float:
+    passed = sum(until - since for since, until, _ in steps)
+    return sum(value * (until - since) for since, until, value in steps) / passed
 
 
 def _range(values: Sequence[float]) -> str:
-    return f"from {min(values):.3g} to {max(values):.3g}, at the end {values[-1]:.3g}"
+    return f"from {_told(min(values))} to {_told(max(values))}, at the end {_told(values[-1])}"
+
+
+def _told(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _number(value: Any, _place: int, _count: int) -> str:
@@ -175,7 +185,7 @@ def _styled() -> Generator[None]:
             setattr(leather.theme, name, value)
 
 
-_LONG = re.compile(r"(\d+\.\d\d)\d+")
+_LONG = re.compile(r"(?<=[\" ])(\d+\.\d\d)\d+")  # a place, not the number that a tick is called
 
 
 def _svg(chart: Any, height: int) -> str:

@@ -273,12 +273,19 @@ def test_plots_show_what_was_seen_as_the_run_went_on() -> None:
     assert memory is not None
     assert busy is not None
     assert speed.told == "Frames per second: from 0 to 4, at the end 0."
-    ((_, slow), (_, fast), (_, still)) = lines(speed.svg)[0]
+    points = lines(speed.svg)[0]
+    assert [x for x, _ in points[1::2][:-1]] == [x for x, _ in points[2::2]]  # stairs
+    (slow, fast, still) = (y for _, y in points[::2])
     assert fast < slow < still  # downwards
     assert (still - slow) * 2 == pytest.approx(still - fast, abs=0.1)
     assert memory.told == "Memory in MiB: from 1 to 4, at the end 4."
     assert busy.told.endswith("on the average decode 10%, edvr 50%, encode 100%.")
     assert len(lines(busy.svg)) == 3
+    slow = speed_over_time([look(0, 0), look(1000, 1), look(2000, 7)])
+    assert slow is not None
+    ticks = re.findall(r">(0\.0[^<]*)</text>", slow.svg)
+    assert len(ticks) > 2
+    assert ticks == sorted(set(ticks))
 
 
 def test_a_run_of_one_look_has_no_plots_and_of_two_a_level_line() -> None:
