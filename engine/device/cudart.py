@@ -101,11 +101,6 @@ class Cudart:
         free, total = _done(cuda.cudaMemGetInfo(), "cudaMemGetInfo")
         return int(free), int(total)
 
-    def describe(self) -> str:
-        """Return the device's name, for people."""
-        properties = _done(cuda.cudaGetDeviceProperties(0), "cudaGetDeviceProperties")
-        return bytes(properties.name).split(b"\0")[0].decode(errors="replace")
-
 
 def _pitched(pointer: int, pitch: int, rows: int) -> Any:
     place = cuda.cudaPitchedPtr()
