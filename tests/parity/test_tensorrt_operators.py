@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from reel.models.frame_range import frame_ranges, input_ranges, shape_at
 from reel.models.manifest import NETWORKS
 from reel.models.spec import PRECISIONS
 
@@ -36,3 +38,25 @@ def test_every_graph_for_pictures_does_too(precision, tmp_path) -> None:
     artifact = export_pictures(Store(tmp_path), precision=precision)
     for graph in PICTURES.graphs:
         assert problems(onnx.load(str(artifact.path(graph.name)))) == [], graph.name
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
+def test_every_graph_runs_on_the_smallest_frames_that_engines_are_built_for(network, loaded) -> None:
+    """TensorRT tries the shapes at both ends of a range when it builds; the graph must make sense there."""
+    smallest = {"place": np.array([8, 8, 0, 0, 0, 0], np.float32), "t": np.array([0.5], np.float32)}
+    for graph in network.graphs:
+        ranges = input_ranges(network, graph, frame_ranges(network)[0])
+        shapes = {given.name: given.least for given in ranges}
+        given = {name: smallest.get(name, np.full(shape, 0.25, np.float32)) for name, shape in shapes.items()}
+        first = graph.inputs[0]
+        side = next(side for side in range(1, 65) if shape_if_whole(first, side) == shapes[first.name])
+        for tensor, output in zip(graph.outputs, loaded(network.name).run(graph.name, **given), strict=True):
+            assert output.shape == shape_at(tensor, side, side), f"{graph.name}: {tensor.name}"
+
+
+def shape_if_whole(tensor, side: int) -> tuple[int, ...] | None:
+    """Return the shape of a tensor for a square frame; None where a side does not come out whole."""
+    try:
+        return shape_at(tensor, side, side)
+    except ValueError:
+        return None
