@@ -100,13 +100,14 @@ def _write_beside(made: Preview, options: argparse.Namespace) -> None:
 def preview_facts(made: Preview) -> dict[str, Any]:
     """Return everything about a preview as JSON knows it; times in seconds, sizes in bytes."""
     tried = made.tried
+    origin = tried.columns[0].settings.start or Fraction(0)
     return {
         "reel": __version__,
         "input": str(tried.source),
         "preview": str(made.folder),
         "sheet": str(made.sheet),
         "samples": [
-            {"start": float(sample.start), "end": float(sample.end), "why": sample.why}
+            {"start": float(origin + sample.start), "end": float(origin + sample.end), "why": sample.why}
             for sample in tried.samples
         ],
         "settings": [

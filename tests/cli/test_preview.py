@@ -25,7 +25,7 @@ def film(make_film, pictures) -> Path:
         pictures(20, low=90, high=150, seed=4)[::-1],
         [blank + 255] * 10,
     ]
-    return make_film("film.mp4", [picture for shot in shots for picture in shot], rate=Fraction(10), sound=10)
+    return make_film("film.mp4", [picture for shot in shots for picture in shot], rate=Fraction(10), sound=7)
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -70,6 +70,16 @@ def test_each_sample_is_what_start_and_end_would_give(facts, reel_run, film, tmp
     }
     assert not (tmp_path / "film.restored.mp4").exists()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_samples_lie_in_the_part_that_is_asked_for(facts, reel_run, film, tmp_path) -> None:
+    said = facts(film, "--order", "--preview", "--samples", "2x0.3s", "--start", "3", "--end", "6.5")
+    starts = [sample["start"] for sample in said["samples"]]
+    assert all(3 <= start < 6.3 for start in starts)
+    assert said["settings"][0]["whole_film"]["frames"] == 35
+    alone = tmp_path / "alone.mp4"
+    reel_run(film, "--order", "--start", starts[1], "--end", starts[1] + 0.3, "-o", alone)
+    assert (tmp_path / "film.preview/sample-2.mp4").read_bytes() == alone.read_bytes()
 
 
 def test_samples_show_the_film_and_not_its_leader(facts, film) -> None:
