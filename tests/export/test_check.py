@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from reel.errors import ExportError, WeightsError
-from reel.export.check import check_interpolation, compare, parity
+from reel.export.check import check_interpolation, compare, compare_halves, parity
 from reel.models.edvr import EDVR_M
 
 
@@ -45,6 +45,50 @@ def test_an_output_equal_to_paddles_passes_and_is_measured():
 def test_anything_else_is_refused(answer, said):
     with pytest.raises(ExportError, match=said):
         checked(answer)
+
+
+class Run:
+    """Float16 graphs of which the largest value is known."""
+
+    def __init__(self, largest):
+        self.largest = largest
+
+
+class Answers:
+    """A recipe whose graphs give Paddle's answer but for a factor; on all white another one."""
+
+    def __init__(self, factor=1.0, on_white=1.0):
+        self.factor, self.on_white = factor, on_white
+
+    def compose(self, run, example):
+        return PADDLES * np.float32(self.on_white if example["window"].all() else self.factor)
+
+
+def checked_halves(recipe, largest=100.0):
+    reference = {"window": np.full((1, 5, 3, 2, 2), 0.0, np.float32)}
+    return compare_halves(NETWORK, recipe, Run(largest), [(reference, PADDLES)])
+
+
+def test_float16_graphs_may_be_further_from_paddle_and_tell_their_largest_value():
+    (figures,) = checked_halves(Answers(factor=1.004))
+    assert figures.relative_l2 == pytest.approx(4e-3, rel=1e-2)
+    assert figures.largest == 100.0
+    with pytest.raises(ExportError, match="float16 edvr-m differs from Paddle at 2x2: relative L2 6"):
+        checked_halves(Answers(factor=1.006))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "largest"),
+    [
+        pytest.param(Answers(on_white=np.nan), 100.0, id="not finite on white"),
+        pytest.param(Answers(), 20000.0, id="near the end of the range"),
+        pytest.param(Answers(), np.nan, id="beyond it"),
+    ],
+)
+def test_float16_graphs_that_come_near_the_end_of_their_range_are_refused(recipe, largest):
+    with pytest.raises(ExportError, match="not for float16 with these weights") as caught:
+        checked_halves(recipe, largest)
+    assert "--precision fp32" in caught.value.remedy
 
 
 def test_parity_is_relative_to_paddle():

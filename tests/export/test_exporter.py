@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import pickle
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -139,6 +140,32 @@ def test_official_names_in_a_folder_and_a_damaged_artifact_are_exported_anew(
     assert store.damage(exported.artifact) is None
     assert store.find(EDVR_M) == exported.artifact
     assert exported.artifact.card.graphs == first.artifact.card.graphs  # the weights are the same
+
+
+def test_float16_is_made_of_the_graphs_that_are_there_checked_and_listed(
+    first: First, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from reel.cli.export import main
+
+    store, steps = Store(tmp_path / "store"), list[str]()
+    shutil.copytree(first.store.folder, store.folder)
+    given = exporter.given_weights(EDVR_M, first.file)
+    half = exporter.export(EDVR_M, given, store, precision="fp16", step=steps.append).artifact
+    assert steps == [*STEPS, "rounding to float16", "comparing float16 with Paddle"]
+    assert store.find(EDVR_M, precision="fp16") == half
+    assert store.find(EDVR_M).card == first.artifact.card
+    tolerance = EDVR_M.half_tolerance
+    assert all(1e-5 < figures.relative_l2 <= tolerance.relative_l2 for figures in half.card.parity)
+    assert all(figures.largest and 1 < figures.largest < 65504 / 4 for figures in half.card.parity)
+    sizes = [sum(graph.size for graph in a.card.graphs.values()) for a in (half, first.artifact)]
+    assert 0.5 < sizes[0] / sizes[1] < 0.6
+    capsys.readouterr()
+    assert main(["--list", "--store", str(store.folder)]) == 0
+    listed = capsys.readouterr().out
+    assert "exported: fp32, edvr-m.npz, 13 MB" in listed
+    assert "exported: fp16, edvr-m.npz, 7 MB" in listed
+    assert main(["edvr-m", "--check", "--store", str(store.folder)]) == 0
+    assert "edvr-m             fp16 edvr-m.npz: good, relative L2 to Paddle" in capsys.readouterr().out
 
 
 def test_weights_of_another_shape_name_the_array(weights: dict[str, np.ndarray], tmp_path: Path) -> None:
