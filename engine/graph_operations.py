@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from dataclasses import astuple
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import StoreError
 from ..models.pictures import (
+    BLOCK,
+    DIFFERENCE,
     FINISH,
     LOOK,
     MERGE,
@@ -21,6 +23,8 @@ from ..models.pictures import (
     PLACE,
     RESIZE,
     SAME,
+    THUMBNAIL,
+    TRANSPOSE,
     Planes,
     emit,
     ingest,
@@ -30,7 +34,12 @@ from .backend import Backend, Session
 from .coding import Layout, numbers_from_rgb, numbers_to_rgb
 from .colour import Samples
 from .device.array import DeviceArray, Value, pixels_of
+from .held import TOLERANCE, is_held
 from .resample import lanczos_weights, weights
+from .shots import HEIGHT, WIDTH, Thumbnail, thumbnail_weights
+
+if TYPE_CHECKING:
+    from .turn import Turn  # which needs the video library
 
 Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
@@ -139,6 +148,35 @@ class GraphOperations:
         if pixels is previous or pixels.shape != previous.shape:
             return pixels is previous
         return bool(pixels_of(self._run(SAME.name, pixels=pixels, other=previous)[0])[0])
+
+    def is_held(self, pixels: Value, previous: Value) -> bool:
+        if min(pixels.shape[2:]) < BLOCK:
+            return is_held(pixels_of(pixels), pixels_of(previous))
+        return bool(pixels_of(self._run(DIFFERENCE.name, pixels=pixels, other=previous)[0])[0] <= TOLERANCE)
+
+    def thumbnail(self, pixels: Value) -> Thumbnail:
+        rows, columns = pixels.shape[2:]
+        vertical = self._constant(("few rows", rows), lambda: thumbnail_weights(rows, HEIGHT))
+        horizontal = self._constant(
+            ("few columns", columns), lambda: np.ascontiguousarray(thumbnail_weights(columns, WIDTH).T)
+        )
+        found = self._run(THUMBNAIL.name, pixels=pixels, vertical=vertical, horizontal=horizontal)[0]
+        return pixels_of(found)
+
+    def turned(self, pixels: Value, turn: Turn) -> Value:
+        if turn.transpose:
+            (pixels,) = self._run(TRANSPOSE.name, pixels=pixels)
+        if not (turn.across or turn.down):
+            return pixels
+        height, width = pixels.shape[2:]
+        rows = range(height - 1, -1, -1) if turn.down else range(height)
+        columns = range(width - 1, -1, -1) if turn.across else range(width)
+        return self._run(
+            PLACE.name,
+            pixels=pixels,
+            rows=self._places(rows, height),
+            columns=self._places(columns, width),
+        )[0]
 
     def look(self, pixels: Value, side: int) -> Value:
         vertical, horizontal = self._bilinear(pixels.shape[2:], (side, side))

@@ -12,8 +12,8 @@ from .frame import Frame, Pixels
 # A still longer than this is meant, like a title card: nothing moves across it.
 _LONGEST = 8
 
-_BLOCK = 8
-_TOLERANCE = 2.0 / 255.0  # compression noise averages out over a block, motion does not
+BLOCK = 8
+TOLERANCE = 2.0 / 255.0  # compression noise averages out over a block, motion does not
 
 
 def mark_held(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -35,12 +35,17 @@ def mark_held(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 def is_held(pixels: Pixels, previous: Pixels) -> bool:
     """Tell whether [1, 3, H, W] shows the same as the frame before it, but for grain and compression."""
+    return difference(pixels, previous) <= TOLERANCE
+
+
+def difference(pixels: Pixels, previous: Pixels) -> float:
+    """Return by how much the blocks of two pictures differ at most, each on average; 8x8 pixels."""
     difference = (pixels - previous).mean(axis=(0, 1))
-    height, width = (side - side % _BLOCK for side in difference.shape)
+    height, width = (side - side % BLOCK for side in difference.shape)
     if not height or not width:
-        return bool(np.abs(difference).max() <= _TOLERANCE)
-    blocks = difference[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-    return bool(np.abs(blocks.mean(axis=(1, 3))).max() <= _TOLERANCE)
+        return float(np.abs(difference).max())
+    blocks = difference[:height, :width].reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK)
+    return float(np.abs(blocks.mean(axis=(1, 3))).max())
 
 
 def is_same(pixels: Pixels, previous: Pixels) -> bool:

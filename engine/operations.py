@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -11,10 +11,14 @@ from ..models.deoldify import MEAN, STD
 from .colour import Layout, Samples, planes_from_rgb, rgb_from_planes
 from .device.array import Value, pixels_of
 from .frame import Pixels
-from .held import is_same
+from .held import is_held, is_same
 from .luma import grey_bytes, luma, with_chroma, with_chroma_bytes
 from .parity import Parity, finished, from_bytes, to_bytes
 from .resample import lanczos, resize, resize_bytes
+from .shots import Thumbnail, thumbnail
+
+if TYPE_CHECKING:
+    from .turn import Turn  # which needs the video library
 
 # float64, as in PaddleGAN's predictor, whose float32 pictures are divided in place by float64 constants
 _MEAN = np.array(MEAN).reshape(1, 3, 1, 1)
@@ -25,7 +29,8 @@ class Operations(Protocol):
     """What is done to pictures between the networks. Nothing writes into what it is given.
 
     Pictures are RGB, [1, 3, H, W] in [0, 1], in the machine's memory or a device's. On a device a method
-    returns before its work is done; of methods that work there ``is_same`` alone waits.
+    returns before its work is done; of methods that work there those wait
+    whose answer is needed here: ``is_same``, ``is_held``, ``thumbnail``.
 
     Raises:
         OutOfMemoryError: There was not enough memory.
@@ -50,6 +55,18 @@ class Operations(Protocol):
 
     def is_same(self, pixels: Value, previous: Value) -> bool:
         """Tell whether two pictures are equal to the last bit."""
+        ...
+
+    def is_held(self, pixels: Value, previous: Value) -> bool:
+        """Tell whether two pictures show the same but for grain (see ``held.is_held``)."""
+        ...
+
+    def thumbnail(self, pixels: Value) -> Thumbnail:
+        """Return what cuts are told from, in the machine's memory (see ``shots.thumbnail``)."""
+        ...
+
+    def turned(self, pixels: Value, turn: Turn) -> Value:
+        """Return a picture set upright."""
         ...
 
     def look(self, pixels: Value, side: int) -> Value:
@@ -95,6 +112,22 @@ class HostOperations:
 
     def is_same(self, pixels: Value, previous: Value) -> bool:
         return is_same(pixels_of(pixels), pixels_of(previous))
+
+    def is_held(self, pixels: Value, previous: Value) -> bool:
+        return is_held(pixels_of(pixels), pixels_of(previous))
+
+    def thumbnail(self, pixels: Value) -> Thumbnail:
+        return thumbnail(pixels_of(pixels))
+
+    def turned(self, pixels: Value, turn: Turn) -> Pixels:
+        upright = pixels_of(pixels)
+        if turn.transpose:
+            upright = upright.swapaxes(2, 3)
+        if turn.across:
+            upright = upright[..., ::-1]
+        if turn.down:
+            upright = upright[..., ::-1, :]
+        return np.ascontiguousarray(upright)
 
     def look(self, pixels: Value, side: int) -> Pixels:
         here = pixels_of(pixels)

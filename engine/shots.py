@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from .frame import Frame, Pixels
 
 Thumbnail = NDArray[np.float32]
 
-_HEIGHT, _WIDTH = 36, 48  # of a thumbnail; multiples of the block
+HEIGHT, WIDTH = 36, 48  # of a thumbnail; multiples of the block
 _BLOCK = 6
 _SEARCH = 4  # thumbnail pixels in each direction: a twelfth of the picture from frame to frame
 _AROUND = 2  # frames after a cut that are looked at, and one more before it: a flash lasts no longer
@@ -91,10 +92,21 @@ def thumbnail(pixels: Pixels) -> Thumbnail:
     """Return the luma of [1, 3, H, W] pixels, averaged down to 36 x 48 whatever the shape."""
     height, width = pixels.shape[2:]
     # Of a large picture every second or third pixel tells enough.
-    step_y, step_x = max(1, height // (6 * _HEIGHT)), max(1, width // (6 * _WIDTH))
+    step_y, step_x = max(1, height // (6 * HEIGHT)), max(1, width // (6 * WIDTH))
     red, green, blue = pixels[0, :, ::step_y, ::step_x]
     luma = red * np.float32(0.299) + green * np.float32(0.587) + blue * np.float32(0.114)
-    return _averaged(_averaged(luma, _HEIGHT).T, _WIDTH).T
+    return _averaged(_averaged(luma, HEIGHT).T, WIDTH).T
+
+
+def thumbnail_weights(count: int, target: int) -> Thumbnail:
+    """Return the matrix [target, count] by which ``thumbnail`` averages rows, or columns, of luma."""
+    seen = range(0, count, max(1, count // (6 * target)))
+    edges = np.arange(target + 1) * len(seen) // target
+    matrix = np.zeros((target, count), np.float32)
+    for row, (first, last) in enumerate(pairwise(edges.tolist())):
+        band = seen[first : max(last, first + 1)]
+        matrix[row, band.start : band.stop : band.step] = 1 / len(band)
+    return matrix
 
 
 def unexplained(a: Thumbnail, b: Thumbnail) -> float:
@@ -110,9 +122,9 @@ def unexplained(a: Thumbnail, b: Thumbnail) -> float:
         even_a = even_a * np.float32(spread / spread_a)
         even_b = even_b * np.float32(spread / spread_b)
     padded = np.pad(even_a, _SEARCH, mode="edge")
-    moved = np.lib.stride_tricks.sliding_window_view(padded, (_HEIGHT, _WIDTH)).reshape(-1, _HEIGHT, _WIDTH)
+    moved = np.lib.stride_tricks.sliding_window_view(padded, (HEIGHT, WIDTH)).reshape(-1, HEIGHT, WIDTH)
     missed = np.abs(moved - even_b)
-    blocks = missed.reshape(-1, _HEIGHT // _BLOCK, _BLOCK, _WIDTH // _BLOCK, _BLOCK).mean((2, 4))
+    blocks = missed.reshape(-1, HEIGHT // _BLOCK, _BLOCK, WIDTH // _BLOCK, _BLOCK).mean((2, 4))
     return float(blocks.min(0).mean()) / spread
 
 

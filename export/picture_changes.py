@@ -1,6 +1,7 @@
 """The graphs that change a picture between two networks, and compare two.
 
-They compute what ``engine`` does in NumPy: ``held.is_same``, ``parity.finished``, ``resample`` and ``luma``.
+They compute what ``engine`` does in NumPy: ``held``, ``parity.finished``, ``resample``, ``luma``,
+``shots.thumbnail``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..models.deoldify import MEAN, STD
-from ..models.pictures import FINISH, LOOK, MERGE, PLACE, RESIZE, SAME
+from ..models.pictures import (
+    BLOCK,
+    DIFFERENCE,
+    FINISH,
+    LOOK,
+    MERGE,
+    PLACE,
+    RESIZE,
+    SAME,
+    THUMBNAIL,
+    TRANSPOSE,
+)
 from .picture_nodes import Nodes
 
 if TYPE_CHECKING:
@@ -71,6 +83,35 @@ def resize_model(precision: str) -> onnx.ModelProto:
     """Return ``models.pictures.RESIZE``."""
     nodes = Nodes(RESIZE, precision)
     nodes.write(nodes.unit(_resized(nodes, nodes.read("pixels"))), "resized")
+    return nodes.model()
+
+
+def transpose_model(precision: str) -> onnx.ModelProto:
+    """Return ``models.pictures.TRANSPOSE``."""
+    nodes = Nodes(TRANSPOSE, precision)
+    nodes.add("Transpose", "pixels", perm=[0, 1, 3, 2], output="part")
+    return nodes.model()
+
+
+def thumbnail_model(precision: str) -> onnx.ModelProto:
+    """Return ``models.pictures.THUMBNAIL``."""
+    nodes = Nodes(THUMBNAIL, precision)
+    small = nodes.add(
+        "MatMul", nodes.add("MatMul", "vertical", _luma(nodes, nodes.read("pixels"))), "horizontal"
+    )
+    nodes.write(nodes.add("Squeeze", small, nodes.constant([0, 1], "int64")), "thumbnail")
+    return nodes.model()
+
+
+def difference_model(precision: str) -> onnx.ModelProto:
+    """Return ``models.pictures.DIFFERENCE``."""
+    nodes = Nodes(DIFFERENCE, precision)
+    missing = nodes.add("Sub", nodes.read("pixels"), nodes.read("other"))
+    missing = nodes.add("ReduceMean", missing, axes=[1], keepdims=1)
+    sides = [BLOCK, BLOCK]
+    blocks = nodes.add("Abs", nodes.add("AveragePool", missing, kernel_shape=sides, strides=sides))
+    most = nodes.add("ReduceMax", blocks, axes=[0, 1, 2, 3], keepdims=0)
+    nodes.write(nodes.add("Reshape", most, nodes.constant([1], "int64")), "difference")
     return nodes.model()
 
 

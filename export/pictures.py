@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import ExportError
 from ..models.pictures import (
+    DIFFERENCE,
     FINISH,
     LOOK,
     MERGE,
@@ -22,6 +23,8 @@ from ..models.pictures import (
     READ,
     RESIZE,
     SAME,
+    THUMBNAIL,
+    TRANSPOSE,
     WRITTEN,
     emit,
     ingest,
@@ -39,12 +42,15 @@ from ..models.store import (
 )
 from .check import graphs_in
 from .picture_changes import (
+    difference_model,
     finish_model,
     look_model,
     merge_model,
     place_model,
     resize_model,
     same_model,
+    thumbnail_model,
+    transpose_model,
 )
 from .picture_planes import emit_model, ingest_model
 from .recipe import Run
@@ -72,6 +78,9 @@ def builders() -> dict[str, Build]:
         (LOOK.name, look_model),
         (MERGE.name, merge_model),
         (RESIZE.name, resize_model),
+        (TRANSPOSE.name, transpose_model),
+        (THUMBNAIL.name, thumbnail_model),
+        (DIFFERENCE.name, difference_model),
     ]
     return {
         **{ingest(planes).name: partial(ingest_model, planes) for planes in READ},

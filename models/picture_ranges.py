@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from .frame_range import FrameRange, InputRange
-from .pictures import EMIT, FINISH, INGEST, LOOK, MERGE, PLACE, RESIZE, SAME, Planes, emit, ingest
+from .pictures import (
+    DIFFERENCE,
+    EMIT,
+    FINISH,
+    INGEST,
+    LOOK,
+    MERGE,
+    PLACE,
+    RESIZE,
+    SAME,
+    THUMBNAIL,
+    Planes,
+    emit,
+    ingest,
+)
 from .spec import Graph
 
 _PLANES = (Planes("420"), Planes("420", deep=True))
-_EVERY_RUN = (PLACE, FINISH, SAME, LOOK, MERGE, RESIZE)
+_EVERY_RUN = (PLACE, FINISH, SAME, LOOK, MERGE, RESIZE, THUMBNAIL, DIFFERENCE)
 
 USUAL: tuple[Graph, ...] = (
     *(ingest(planes) for planes in _PLANES),

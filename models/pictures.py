@@ -207,6 +207,30 @@ RESIZE = Graph(
 """A picture in another size, by two matrices; clipped."""
 
 
+TRANSPOSE = Graph("transpose", (_PIXELS,), (Tensor("part", (1, 3, "W", "H")),), _MEMORY)
+"""A picture whose rows are the columns of another: with ``PLACE``, which mirrors, it sets one upright."""
+
+THUMBNAIL = Graph(
+    "thumbnail",
+    (_PIXELS, Typed("vertical", ("h", "H")), Typed("horizontal", ("W", "w"))),
+    (Typed("thumbnail", ("h", "w")),),
+    _MEMORY,
+)
+"""The luma of a picture, averaged down by two matrices: what cuts are told from."""
+
+BLOCK = 8
+"""Pixels a side of what ``DIFFERENCE`` averages over."""
+
+DIFFERENCE = Graph(
+    "difference",
+    (_PIXELS, Tensor("other", (1, 3, "H", "W"))),
+    (Typed("difference", (1,)),),
+    _MEMORY,
+)
+"""By how much the blocks of two pictures differ at most, each on average: what held frames are told from.
+Pictures have a whole block at least."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pictures:
     """Graphs that are kept as those of a network are, without being one."""
@@ -227,6 +251,6 @@ PICTURES = Pictures(
     (
         *(ingest(planes) for planes in READ),
         *(emit(planes) for planes in WRITTEN),
-        *(PLACE, FINISH, SAME, LOOK, MERGE, RESIZE),
+        *(PLACE, FINISH, SAME, LOOK, MERGE, RESIZE, TRANSPOSE, THUMBNAIL, DIFFERENCE),
     ),
 )

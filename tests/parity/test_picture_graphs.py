@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from reel.engine.backends.cpu import CpuBackend
 from reel.engine.coding import LUMA_WEIGHTS, Layout
 from reel.engine.graph_operations import GraphOperations, samples_of
 from reel.engine.operations import HostOperations
+from reel.engine.turn import Turn
 from reel.models.pictures import PICTURES, READ, WRITTEN
 from reel.models.store import Store
 
@@ -196,6 +198,39 @@ def test_two_pictures_are_the_same_only_if_every_value_is(graphs, precision):
         assert not graphs.is_same(pixels, other)
         assert HOST.is_same(pixels, other) is False
     assert not graphs.is_same(pixels, pixels[:, :, :-1])
+
+
+@pytest.mark.parametrize("size", [(240, 320), (37, 53), (36, 48), (500, 31), (30, 700), (7, 9), (1, 1)])
+def test_cuts_are_told_from_the_same(size, graphs, precision, note):
+    pixels = np.clip(noise_of(size, PRECISIONS[precision]), 0, 1)
+    expected, found = HOST.thumbnail(pixels.astype(np.float32)), graphs.thumbnail(pixels)
+    note(f"thumbnail of {size[1]}x{size[0]}", furthest(expected, found), 1e-6)
+    assert furthest(expected, found) <= 1e-6
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize("size", [(48, 64), (37, 53), (8, 8), (7, 30), (1, 1)])
+def test_held_frames_are_told_by_the_same_difference(size, graphs, precision):
+    """By blocks that are whole: what is left at the right and below counts only in pictures without any."""
+    dtype = PRECISIONS[precision]
+    pixels = np.clip(noise_of(size, dtype), 0.1, 0.8)
+    for place in ((slice(None), slice(None)), (slice(0, 8), slice(0, 8)), (-1, -1)):
+        for levels in (0, 1.8, 2.2, -1.8, -2.2):
+            other = pixels.astype(np.float32)
+            other[:, :, place[0], place[1]] += levels / 255
+            other = other.astype(dtype)
+            expected = HOST.is_held(other.astype(np.float32), pixels.astype(np.float32))
+            assert graphs.is_held(other, pixels) is expected
+            if place == (slice(None), slice(None)):
+                assert expected is (abs(levels) < 2)
+
+
+@pytest.mark.parametrize("sides", list(product((False, True), repeat=3)))
+def test_a_picture_is_set_upright_the_same(sides, graphs, precision):
+    pixels = noise_of((5, 7), PRECISIONS[precision])
+    expected, found = HOST.turned(pixels, Turn(*sides)), graphs.turned(pixels, Turn(*sides))
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == pixels.dtype
 
 
 @pytest.mark.parametrize(("size", "side"), [((33, 47), 64), ((300, 400), 112), ((1, 1), 16), ((64, 64), 64)])

@@ -6,6 +6,7 @@ from reel.engine.device.array import DeviceArray, pixels_of
 from reel.engine.graph_operations import GraphOperations, samples_of
 from reel.engine.operations import HostOperations
 from reel.engine.pictures import layout_of
+from reel.engine.turn import Turn
 from reel.models.pictures import PICTURES
 from reel.models.store import Store
 
@@ -39,6 +40,7 @@ def film(layout, count, height, width):
 def through(operations, planes, layout):
     """Take a picture through all that is done to one, with a network that gives back what it sees."""
     pixels = operations.ingested(planes, layout, **CODING)
+    pixels = operations.turned(pixels, Turn(across=True, down=True))
     padded = operations.padded(pixels, top=1, bottom=2, left=3, right=4)
     part = operations.finished(padded, top=1, left=3, height=pixels.shape[2], width=pixels.shape[3])
     coloured = operations.coloured(part, operations.look(part, 32))
@@ -65,7 +67,7 @@ def test_pictures_go_from_planes_to_planes_on_the_device(gpu, store, name, preci
                     assert (far > 0).mean() < 1e-3
 
 
-def test_whether_two_pictures_are_the_same_is_told_of_pictures_on_the_device(gpu, store):
+def test_what_must_be_known_here_is_told_of_pictures_on_the_device(gpu, store):
     layout = layout_of("yuv420p")
     first, second = film(layout, 2, 15, 23)
     with operations_on(gpu, store.find(PICTURES)) as operations:
@@ -74,6 +76,11 @@ def test_whether_two_pictures_are_the_same_is_told_of_pictures_on_the_device(gpu
         )
         assert operations.is_same(pixels, again)
         assert not operations.is_same(pixels, other)
+        assert operations.is_held(pixels, again)
+        assert not operations.is_held(pixels, other)
+        np.testing.assert_allclose(
+            operations.thumbnail(pixels), HostOperations().thumbnail(pixels_of(pixels)), atol=1e-6
+        )
 
 
 def test_planes_that_a_decoder_left_on_the_device_are_taken_from_there(gpu, store):
@@ -99,7 +106,11 @@ def test_pictures_on_a_device_are_brought_here_to_be_worked_on_in_numpy(gpu):
         yield host.finished(pixels, top=1, left=2, height=3, width=4)
         yield host.resized(pixels, 20, 30)
         yield from host.emitted(pixels, layout, **CODING)
-        yield np.array([host.is_same(pixels, other), host.is_same(pixels, pixels)])
+        yield host.turned(pixels, Turn(transpose=True, across=True))
+        yield host.thumbnail(pixels)
+        yield np.array(
+            [same(pixels, there) for same in (host.is_same, host.is_held) for there in (pixels, other)]
+        )
 
     there = all_that_is_done(gpu.device.upload(pixels), gpu.device.upload(other))
     for expected, found in zip(all_that_is_done(pixels, other), there, strict=True):
