@@ -14,18 +14,22 @@ from PIL import Image
 
 
 @pytest.fixture
-def film(make_film, pictures) -> Path:
+def shots(pictures) -> list[np.ndarray]:
     """Ten seconds: black leader, shots of several kinds, and white at the end."""
     blank = np.zeros((48, 64, 3), np.uint8)
-    shots = [
-        [blank] * 10,
-        pictures(20, low=90, high=150, seed=1),
-        pictures(20, low=5, high=60, seed=2),
-        pictures(20, low=190, high=250, seed=3),
-        pictures(20, low=90, high=150, seed=4)[::-1],
-        [blank + 255] * 10,
+    return [
+        *[blank] * 10,
+        *pictures(20, low=90, high=150, seed=1),
+        *pictures(20, low=5, high=60, seed=2),
+        *pictures(20, low=190, high=250, seed=3),
+        *pictures(20, low=90, high=150, seed=4)[::-1],
+        *[blank + 255] * 10,
     ]
-    return make_film("film.mp4", [picture for shot in shots for picture in shot], rate=Fraction(10), sound=7)
+
+
+@pytest.fixture
+def film(make_film, shots) -> Path:
+    return make_film("film.mp4", shots, rate=Fraction(10))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -54,7 +58,8 @@ def facts(reel_run, tmp_path):
     return call
 
 
-def test_each_sample_is_what_start_and_end_would_give(facts, reel_run, film, tmp_path) -> None:
+def test_each_sample_is_what_start_and_end_would_give(facts, reel_run, make_film, shots, tmp_path) -> None:
+    film = make_film("film.mp4", shots, rate=Fraction(10), sound=7.0)
     words = ["--order", "dain", "edvr-m"]
     said = facts(film, *words, "--preview", "--samples", "3x0.5s")
     assert said["preview"] == str(tmp_path / "film.preview")
@@ -143,7 +148,7 @@ def test_several_sweeps_give_every_combination(facts, film, tmp_path) -> None:
     fine, coarse = (
         (tmp_path / f"film.preview/sample-1.times=2,crf={crf}.mp4").stat().st_size for crf in (1, 40)
     )
-    assert fine > coarse  # the sound takes most of both
+    assert fine > coarse + 300  # most of both is what a container takes
 
 
 def test_what_is_between_frames_is_shown_where_frames_are_made(facts, make_film, tmp_path) -> None:
