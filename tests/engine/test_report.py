@@ -341,6 +341,15 @@ def test_shots_are_those_of_the_run_and_of_what_an_earlier_one_had_made() -> Non
     assert observer.end("cpu", ()).shots == (0, 3, 6)
 
 
+def test_a_film_in_which_no_cut_was_looked_for_is_one_shot() -> None:
+    pixels = np.zeros((1, 3, 2, 2), np.float32)
+    observer = Observer(lambda: look(1, 0).timings)
+    observer.begin([])
+    for time in (5, 6, 7):
+        observer.wrote(Frame(pixels, Fraction(time), Fraction(1)))
+    assert observer.end("cpu", ()).shots == (5,)
+
+
 def test_warnings_are_kept_once_with_their_times_in_the_film() -> None:
     from reel.engine.damage import Damage
 

@@ -45,3 +45,22 @@ def test_each_part_is_told_what_it_took_and_what_it_waited(spend):
 def test_a_run_that_made_nothing_has_timings_too(spend):
     found = Clock().stopped(decode="decode", arrival="arrival", stages=(), departure="departure")
     assert [(part.name, part.busy) for part in found.parts] == [("decode", 0), ("networks", 0), ("encode", 0)]
+
+
+def test_what_is_under_way_is_told_too(spend):
+    clock = Clock()
+    seen = []
+
+    def asked(items):
+        for item in items:
+            seen.append(
+                clock.stopped(decode="decode", arrival="decode", stages=("stage",), departure="stage")
+            )
+            yield item
+
+    for _ in clock.timed("stage", asked(spend(clock.timed("decode", spend(iter(range(3)), 1)), 2))):
+        pass
+    # Asked when it has decoded for so many seconds and worked on it for twice as many, within the stage.
+    assert [(found.wall, found.parts[0].busy, found.stages) for found in seen] == [
+        (3 * n, n, (("stage", 2 * n),)) for n in (1, 2, 3)
+    ]
