@@ -214,14 +214,15 @@ def test_held_frames_are_told_by_the_same_difference(size, graphs, precision):
     """By blocks that are whole: what is left at the right and below counts only in pictures without any."""
     dtype = PRECISIONS[precision]
     pixels = np.clip(noise_of(size, dtype), 0.1, 0.8)
-    for place in ((slice(None), slice(None)), (slice(0, 8), slice(0, 8)), (-1, -1)):
-        for levels in (0, 1.8, 2.2, -1.8, -2.2):
+    everywhere, block, astride = ((slice(first, last),) * 2 for first, last in ((0, None), (0, 8), (4, 12)))
+    for place in (everywhere, block, astride, (-1, -1)):
+        for levels in (0, 1.8, 2.2, -1.8, -2.2, 4):
             other = pixels.astype(np.float32)
             other[:, :, place[0], place[1]] += levels / 255
             other = other.astype(dtype)
             expected = HOST.is_held(other.astype(np.float32), pixels.astype(np.float32))
             assert graphs.is_held(other, pixels) is expected
-            if place == (slice(None), slice(None)):
+            if place is everywhere:
                 assert expected is (abs(levels) < 2)
 
 
