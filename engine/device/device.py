@@ -7,6 +7,7 @@ import math
 import weakref
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import ExitStack, contextmanager
+from threading import RLock
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,8 +25,8 @@ _log = logging.getLogger(__name__)
 class Device:
     """The streams of a device, its memory, and the way in and out; usable while it is entered.
 
-    One thread at a time may use it; arrays may be forgotten in any. Nothing here waits for the device but
-    ``Download.wait``, a fourth upload while three are under way, and leaving.
+    Several threads may use it, of which one at a time works with an array that it writes. Nothing here waits
+    for the device but ``Download.wait``, a fourth upload while three are under way, and leaving.
 
     Args:
         runtime: Of the device.
@@ -46,6 +47,9 @@ class Device:
         self._arrays: weakref.WeakSet[DeviceArray] = weakref.WeakSet()
         self._lost: list[int] = []  # memory of which it is not known when it is free
         self._failure: BackendError | None = None
+        # Who records an event is also the next to write down that it is the last use of an array. Whoever has
+        # the lock may come back to it, since arrays are forgotten anywhere.
+        self._lock = RLock()
         self.staging = Staging(self)
 
     def __enter__(self) -> Self:
@@ -111,15 +115,16 @@ class Device:
         if any(array.pointer == 0 for array in (*reads, *writes)):
             raise BackendError("An array of a device that was closed is used.", "Please report this.")
         awaited = [self._beginning(array, stream) for array in (*reads, *writes)] + [
-            event for array in writes for event in array.uses.values()
+            event for array in writes for event in list(array.uses.values())
         ]
-        for handle in {event.handle for event in awaited if event is not None and event.stream != stream}:
+        for handle in {event.handle for event in awaited if event and event.stream != stream}:
             self.runtime.wait(stream, handle)
         try:
             yield stream
         finally:
             # After an error as well, since a part of the work may be in the stream.
-            self._used(stream, reads, writes)
+            with self._lock:
+                self._used(stream, reads, writes)
 
     def upload(self, pixels: NDArray[Any], dtype: DTypeLike | None = None) -> DeviceArray:
         """Return a copy of an array on the device, which arrives in time for whoever ``work``s with it.
@@ -191,11 +196,12 @@ class Device:
 
     def _beginning(self, array: DeviceArray, stream: int) -> Event | None:
         """Return when an array has been written, or where it never was, when its memory is there."""
-        home = next((other for other, event in array.uses.items() if event is None), stream)
-        if array.ready is None and home != stream:
+        if array.ready is not None:
+            return array.ready
+        home = next((other for other, event in list(array.uses.items()) if event is None), stream)
+        if home != stream:
             array.used(self.record(home))
-            return array.uses[home]
-        return array.ready
+        return array.uses.get(home)
 
     def _lose(self, array: DeviceArray) -> None:
         """Keep an array's memory until the device is closed, since it is not known when it is free."""

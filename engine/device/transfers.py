@@ -7,6 +7,7 @@ import math
 from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,6 +53,7 @@ class Staging:
         self._device = device
         self._all: list[Pinned] = []
         self._idle: dict[int, list[Pinned]] = {}
+        self._lock = RLock()
 
     def take(self, size: int) -> Pinned:
         """Return pinned memory that no copy uses any more, waiting for one where ``UNDER_WAY`` do.
@@ -59,21 +61,8 @@ class Staging:
         Raises:
             OutOfMemoryError: The machine has no memory left that can be pinned.
         """
-        size = -(-max(size, 1) // _PAGE) * _PAGE
-        idle = self._idle.setdefault(size, [])
-        for pinned in idle:
-            if pinned.busy is None or self._device.runtime.has_happened(pinned.busy.handle):
-                break
-        else:
-            if len(idle) < UNDER_WAY:
-                self._all.append(Pinned(self._device.runtime.allocate_pinned(size), size))
-                return self._all[-1]
-            pinned = idle[0]  # the one whose copy was the first
-            assert pinned.busy is not None
-            self._device.runtime.synchronise(pinned.busy.handle)
-        pinned.busy = None
-        idle.remove(pinned)
-        return pinned
+        with self._lock:
+            return self._taken(-(-max(size, 1) // _PAGE) * _PAGE)
 
     def put_back(self, pinned: Pinned, busy: Event | None) -> None:
         """Keep pinned memory for another copy, which waits for the end of this one."""
@@ -88,6 +77,22 @@ class Staging:
         with ExitStack() as closing:
             for pinned in pieces:
                 closing.callback(self._device.runtime.free_pinned, pinned.pointer)
+
+    def _taken(self, size: int) -> Pinned:
+        idle = self._idle.setdefault(size, [])
+        for pinned in idle:
+            if pinned.busy is None or self._device.runtime.has_happened(pinned.busy.handle):
+                break
+        else:
+            if len(idle) < UNDER_WAY:
+                self._all.append(Pinned(self._device.runtime.allocate_pinned(size), size))
+                return self._all[-1]
+            pinned = idle[0]  # the one whose copy was the first
+            assert pinned.busy is not None
+            self._device.runtime.synchronise(pinned.busy.handle)
+        pinned.busy = None
+        idle.remove(pinned)
+        return pinned
 
 
 def put_in(device: Device, pixels: NDArray[Any], dtype: DType) -> DeviceArray:

@@ -297,6 +297,12 @@ class FakeRuntime:
         for stream, found in self._streams.items():
             self._run_until(stream, len(found.operations))
 
+    def last_recorded(self, stream: int) -> int:
+        """Return the event that was recorded last in a stream."""
+        recorded = [(moment.place, event) for event, moment in self._events.items() if moment is not None
+                    and moment.stream == stream]  # fmt: skip
+        return max(recorded)[1]
+
     def check(self) -> None:
         """Fail if anything went wrong or was not given back."""
         if self.hazards:
