@@ -49,11 +49,27 @@ def build_here(wanted: list[Wanted], folder: Path) -> None:
     for index, one in enumerate(wanted):
         began = time.monotonic()
         measured = timing.read_bytes() if timing.is_file() else b""
-        built = engine_from_onnx(trt, Path(one.source), one.basis, timing=measured, progress=_tenths(index))
+        source = readable(one, folder)
+        built = engine_from_onnx(trt, source, one.basis, timing=measured, progress=_tenths(index))
         (folder / plan_name(index)).write_bytes(built.plan)
         (partial := folder / f"{TIMING}.partial").write_bytes(built.timing)
         partial.replace(timing)
         _say({"built": index, "seconds": round(time.monotonic() - began, 1)})
+
+
+def readable(one: Wanted, folder: Path) -> Path:
+    """Return the ONNX file to build from: the graph's, or one that TensorRT can read where it cannot."""
+    source = Path(one.source)
+    if not one.basis.sampled or b"DeformConv" not in source.read_bytes():
+        return source
+    import onnx
+
+    from .deformable_by_sampling import without_deformable_convolution
+
+    model = onnx.load(str(source))
+    without_deformable_convolution(model)
+    onnx.save(model, str(target := folder / source.name))
+    return target
 
 
 def _tenths(index: int) -> Callable[[float], None]:

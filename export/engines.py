@@ -28,7 +28,7 @@ from ..models.frame_range import FrameRange, Size, frame_ranges, input_ranges
 from ..models.gpu import Gpu, find_gpu
 from ..models.spec import Network
 from ..models.store import Artifact, Store, file_digest
-from ..models.tensorrt_library import load_tensorrt
+from ..models.tensorrt_library import load_tensorrt, version_of
 from .engine_worker import REQUEST, RESULT, TIMING, Wanted, plan_name
 
 Step = Callable[[str], None]
@@ -61,6 +61,7 @@ def bases(
                 gpu=gpu,
                 tensorrt=tensorrt,
                 flags=build_flags(tensorrt, artifact.card.precision),
+                sampled=version_of(tensorrt) < (10, 0),
             ),
             frames,
         )

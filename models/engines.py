@@ -43,6 +43,7 @@ class Basis:
         gpu: What it was built on.
         tensorrt: Full version.
         flags: Of network and builder, by the names that TensorRT has for them.
+        sampled: Whether deformable convolution was written as sampling, for want of it (8.6).
         level, revision: ``LEVEL`` and ``ENGINE_REVISION`` at the time.
     """
 
@@ -55,6 +56,7 @@ class Basis:
     gpu: Gpu
     tensorrt: str
     flags: tuple[str, ...]
+    sampled: bool = False
     level: int = LEVEL
     revision: int = ENGINE_REVISION
 

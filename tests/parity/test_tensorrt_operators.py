@@ -60,3 +60,27 @@ def shape_if_whole(tensor, side: int) -> tuple[int, ...] | None:
         return shape_at(tensor, side, side)
     except ValueError:
         return None
+
+
+@pytest.mark.parametrize("name", ["edvr-m", "edvr"])
+@pytest.mark.parametrize("size", [(16, 24), (36, 20)], ids=str)
+def test_alignment_without_deformable_convolution_gives_the_same(name, size, loaded, tmp_path) -> None:
+    """What TensorRT 8.6 is given in place of EDVR's alignment."""
+    import onnx
+    from reel.engine.backends.cpu import CpuBackend
+    from reel.export.deformable_by_sampling import without_deformable_convolution
+    from reel.tests.tensorrt_operators import problems, problems_in_8_6
+
+    network = loaded(name)
+    model = onnx.load(str(network.artifact.path("align")))
+    without_deformable_convolution(model)
+    onnx.save(model, str(path := tmp_path / "align.onnx"))
+    assert problems(model) + problems_in_8_6(model) == []
+    rng = np.random.default_rng(3)
+    graph = network.network.graph("align")
+    shapes = {tensor.name: shape_at(tensor, *size) for tensor in graph.inputs}
+    given = {name: rng.normal(0, 1, shape).astype(np.float32) for name, shape in shapes.items()}
+    session = CpuBackend().load(path)
+    for found, expected in zip(session(**given), network.run("align", **given), strict=True):
+        assert np.linalg.norm(found - expected) <= 1e-5 * np.linalg.norm(expected)
+    session.close()

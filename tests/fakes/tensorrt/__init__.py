@@ -9,11 +9,10 @@ from __future__ import annotations
 import enum
 import hashlib
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 _asked = os.environ.get("REEL_FAKE_TENSORRT", "10.16.1.11").split()
 __version__, _wrong = _asked[0], _asked[1] if len(_asked) > 1 else ""
@@ -54,8 +53,8 @@ class TensorIOMode(enum.IntEnum):
 
 
 class DataType(enum.Enum):
-    FLOAT = "float32"
-    HALF = "float16"
+    FLOAT = 0
+    HALF = 1
 
 
 if _major >= 10:
@@ -64,10 +63,6 @@ if _major >= 10:
         STATIC = 0
         ON_PROFILE_CHANGE = 1
         USER_MANAGED = 2
-
-
-def nptype(trt_type: DataType) -> type:
-    return {DataType.FLOAT: np.float32, DataType.HALF: np.float16}[trt_type]
 
 
 class ILogger:
@@ -362,7 +357,7 @@ class IExecutionContext:
     @property
     def _needed(self) -> int:
         assert self._shapes.keys() == set(self._engine._inputs), "sizes before all inputs have theirs"
-        return 3 * int(np.prod(self._shapes[self._engine._inputs[0]]))
+        return 3 * math.prod(self._shapes[self._engine._inputs[0]])
 
     def set_tensor_address(self, name: str, memory: int) -> bool:
         assert name in self._engine._names
