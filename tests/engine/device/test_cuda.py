@@ -37,9 +37,12 @@ def node(kind, inputs, outputs, **attributes):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Graphs as of a small upscaler: features of a frame at half its size, of two frames together, large."""
+    return write_graphs(tmp_path_factory.mktemp("graphs"))
+
+
+def write_graphs(place):
+    """Write graphs as of a small upscaler: of a frame at half its size, of two frames together, and large."""
     rng = np.random.default_rng(3)
-    place = tmp_path_factory.mktemp("graphs")
 
     def weight(*shape):
         return rng.normal(0, 0.3, shape).astype(np.float32)
