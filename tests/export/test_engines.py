@@ -154,6 +154,16 @@ def test_after_an_update_engines_are_built_anew_and_the_old_ones_go(
     assert nothing_half_made(store)
 
 
+@pytest.mark.parametrize(("version", "sampled"), [("8.6.1", True), ("10.1.0", False), ("11.4.0.106", False)])
+def test_only_8_6_has_deformable_convolution_written_as_sampling(
+    machine: Machine, artifact: Artifact, store: Store, version: str, sampled: bool
+) -> None:
+    machine(version=version)
+    (engine, _) = build_engines(NETWORK, artifact, store).engines
+    assert engine.card.basis.sampled is sampled
+    assert engine.card.basis.key != replace(engine.card.basis, sampled=not sampled).key
+
+
 def test_another_gpu_has_engines_of_its_own(machine: Machine, artifact: Artifact, store: Store) -> None:
     old = build_engines(NETWORK, artifact, store)
     before = contents(artifact)
