@@ -56,8 +56,13 @@ class NothingBackend:
     """Loads no file, and sets the C library up as the CPU backend does."""
 
     name = "nothing"
+    precisions = ("fp32",)
 
-    def load(self, path: Path) -> Nothing:
+    def memory(self) -> None:
+        return None
+
+    def load(self, path: Path, *, keep: bool = False) -> Nothing:
+        del keep
         give_large_blocks_back()
         return Nothing(EDVR_M.graph(path.stem))
 

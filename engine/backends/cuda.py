@@ -54,6 +54,7 @@ class CudaSession:
         # A run returns when it is in the stream, not when it is done.
         self._running.add_run_config_entry("disable_synchronize_execution_providers", "1")
         if not keep:
+            # For which ONNX Runtime waits for the device after all: this is for where memory is short.
             self._running.add_run_config_entry("memory.enable_memory_arena_shrinkage", "gpu:0")
 
     def __call__(self, **inputs: Value) -> tuple[DeviceArray, ...]:

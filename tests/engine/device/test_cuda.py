@@ -1,6 +1,7 @@
 """The backend ``cuda``: whole networks through arrays on a device, to the bit, without misuse of it."""
 
 import numpy as np
+import onnxruntime
 import pytest
 from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
@@ -183,6 +184,28 @@ def test_every_session_is_given_the_one_stream_and_falls_back_to_nothing(gpu, fo
     assert {session.given["user_compute_stream"] for session in sessions} == {str(gpu.device.compute)}
     assert {session.given["use_tf32"] for session in sessions} == {"0"}
     assert not any(session.falls_back for session in sessions)
+
+
+def test_onnx_runtime_has_what_is_used_of_it(folder):
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+    path = str(folder / "features.onnx")
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    parts = session.get_provider_graph_assignment_info()
+    nodes = {(part.ep_name, node.op_type) for part in parts for node in part.get_nodes()}
+    assert nodes == {("CPUExecutionProvider", "Conv")}
+    session.disable_fallback()
+    running = onnxruntime.RunOptions()
+    running.add_run_config_entry("disable_synchronize_execution_providers", "1")
+    running.log_severity_level, running.terminate = 4, False
+    given = frames(1)[0]
+    result = np.empty((1, 4, 24, 32), np.float32)
+    binding = session.io_binding()
+    binding.bind_input("frame", "cpu", 0, given.dtype.type, given.shape, given.ctypes.data)
+    binding.bind_output("features", "cpu", 0, result.dtype.type, result.shape, result.ctypes.data)
+    session.run_with_iobinding(binding, running)
+    np.testing.assert_array_equal(result, session.run(None, {"frame": given})[0])
+    assert callable(onnxruntime.preload_dlls)
 
 
 def refused(gpu, folder, match):
