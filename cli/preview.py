@@ -15,7 +15,7 @@ from ..errors import ReelError
 from .beside import make_comparison
 from .device import chosen_device
 from .one import describe
-from .summary import summary_facts, timings_table
+from .summary import check_place, summary_facts, timings_table
 from .terminal import DONE, ProgressDisplay
 from .times import clock, duration
 
@@ -53,12 +53,12 @@ def preview_one(source: Path, output: Path, columns: Sequence[Column], options: 
             made = engine.preview(
                 tried, device.store, device.backend, overwrite=columns[0].settings.overwrite, progress=display
             )
+    _write_beside(made, options)
     for column, estimate, summaries in zip(columns, made.estimates, made.summaries, strict=True):
         if options.timings:
             for summary in summaries:
                 print(timings_table(summary.timings), file=sys.stderr)
         print(_whole(column.label, estimate), file=sys.stderr)
-    _write_beside(made, options)
     if options.summary is not None:
         options.summary.write_text(json.dumps(preview_facts(made), indent=2) + "\n")
     print(made.folder, flush=True)
@@ -74,10 +74,7 @@ def _check_beside(options: argparse.Namespace, output: Path) -> None:
     from ..engine.naming import place_of
 
     if options.report:
-        raise ReelError(
-            "A preview has a report of each of its samples, in its folder.",
-            "Leave out the name after --report.",
-        )
+        check_place(Path(options.report), "--report")
     if options.compare and place_of(output)[1]:
         raise ReelError(
             "A preview of pictures has no film of before and after.",
@@ -86,14 +83,15 @@ def _check_beside(options: argparse.Namespace, output: Path) -> None:
 
 
 def _write_beside(made: Preview, options: argparse.Namespace) -> None:
-    """Write a report of each sample, and the film of before and after where it is asked for."""
-    from ..engine.report.page import write_report
+    """Write the report, and the film of before and after of each sample where it is asked for."""
+    from ..engine.preview import REPORT
+    from ..engine.report.preview_page import write_preview_report
 
-    for summary in (summary for each in made.summaries for summary in each):
-        name = summary.output.name.replace(".%06d", "")
-        report = made.folder / f"{Path(name).stem}.report.html"
-        write_report(report, summary.plan, summary.settings, summary)
-        if options.compare:
+    place = Path(options.report) if options.report else made.folder / REPORT
+    write_preview_report(place, made)
+    print(f"report: {place}", file=sys.stderr)
+    if options.compare:
+        for summary in (summary for each in made.summaries for summary in each):
             make_comparison(summary.plan, summary.settings, options)
 
 

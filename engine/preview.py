@@ -25,7 +25,8 @@ from .settings import Settings
 from .stills import has_number
 
 SHEET = "sheet.png"
-_OURS = re.compile(r"sample-\d+\..+|sheet\.png")
+REPORT = "report.html"
+_OURS = re.compile(r"sample-\d+\..+|sheet\.png|report\.html")
 
 
 @dataclass(frozen=True, slots=True)

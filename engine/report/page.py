@@ -34,6 +34,8 @@ from .plots import (
 )
 from .stills import MOST, Still, stills
 
+MOVE = "Move the slider, or use the arrow keys on it, to see one through the other."
+
 
 @dataclass(frozen=True, slots=True)
 class NetworkFacts:
@@ -95,7 +97,16 @@ def write_report(path: Path, plan: Plan, settings: Settings, summary: Summary) -
         OutputError: It cannot be written.
         InputError: The source or the result cannot be read any more.
     """
-    text = rendered(facts_of_run(plan, settings, summary))
+    write_page(path, facts_of_run(plan, settings, summary))
+
+
+def write_page(path: Path, facts: Facts) -> None:
+    """Write a page in one step.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    text = rendered(facts)
     with reported(path):
         if path.is_dir():
             raise OutputError(f"{path} is a folder.", "Name a file with --report.")
@@ -121,27 +132,27 @@ def facts_of_run(plan: Plan, settings: Settings, summary: Summary) -> Facts:
         stills=tuple(found),
         stills_told=_stills_told(len(course.shots), len(found)),
         remarks=course.remarks,
-        parts=tuple(_parts(timings)) if made else (),
+        parts=tuple(part_facts(timings)) if made else (),
         plots=tuple(_plots(course, timings)) if made else (),
         wall=timings.wall,
         kept_told=f"An earlier run had made {summary.kept} frames; this is the rest." if summary.kept else "",
-        networks=tuple(_networks(plan)),
-        settings=tuple(_settings(settings)),
-        versions=tuple(_versions(course)),
+        networks=tuple(network_facts(plan)),
+        settings=tuple(setting_facts(settings)),
+        versions=tuple(version_facts()),
         command=command_of(plan, settings),
     )
 
 
 def run_stills(
-    plan: Plan, settings: Settings, course: Course, frames: int, *, most: int = MOST
+    plan: Plan, settings: Settings, course: Course, frames: int, *, most: int = MOST, shares: int = 1
 ) -> list[Still]:
-    """Return stills from the shots of a run, or of a photo the photo."""
+    """Return stills from the shots of a run, or of a photo the photo; see ``stills`` for ``shares``."""
     begin = course.shots[0] if course.shots else Fraction(0)
     if plan.before.still:
-        return stills(plan, settings, [begin])
+        return stills(plan, settings, [begin], shares=shares)
     rate = plan.after.rate or (plan.before.rate or Fraction(24))
     end = max([begin + frames / rate, *course.shots[-1:]])
-    return stills(plan, settings, moments(course.shots, end, most=most))
+    return stills(plan, settings, moments(course.shots, end, most=most), shares=shares)
 
 
 def rendered(facts: Facts) -> str:
@@ -191,13 +202,12 @@ def _speed(frames: int, seconds: float) -> str:
 
 
 def _stills_told(shots: int, pictures: int) -> str:
-    move = "Move the slider, or use the arrow keys on it, to see one through the other."
     if shots > pictures > 1:
-        return f"{pictures} of {shots} shots, spread over the film. {move}"
-    return f"A picture from each shot. {move}" if shots > 1 else move
+        return f"{pictures} of {shots} shots, spread over the film. {MOVE}"
+    return f"A picture from each shot. {MOVE}" if shots > 1 else MOVE
 
 
-def _parts(timings: Timings) -> list[Part]:
+def part_facts(timings: Timings) -> list[Part]:
     """Return decode, each network and encode; a network waits while it is not at work."""
     return [Part(name, busy, max(0.0, timings.wall - busy)) for name, busy in parts_of(timings)]
 
@@ -210,7 +220,8 @@ def _plots(course: Course, timings: Timings) -> list[Plot]:
     return [plot for plot in found if plot is not None]
 
 
-def _networks(plan: Plan) -> list[NetworkFacts]:
+def network_facts(plan: Plan) -> list[NetworkFacts]:
+    """Return what a page says of the networks of a run."""
     cards = [step.artifact.card for step in plan.steps]
     return [
         NetworkFacts(
@@ -228,7 +239,8 @@ def _networks(plan: Plan) -> list[NetworkFacts]:
     ]
 
 
-def _settings(settings: Settings) -> list[tuple[str, str]]:
+def setting_facts(settings: Settings) -> list[tuple[str, str]]:
+    """Return the settings that the result depends on, as their options are called."""
     said = {"True": "yes", "False": "no"}
     times = {"--start": settings.start, "--end": settings.end}
     return [
@@ -241,6 +253,7 @@ def _settings(settings: Settings) -> list[tuple[str, str]]:
     ]
 
 
-def _versions(course: Course) -> list[tuple[str, str]]:
+def version_facts() -> list[tuple[str, str]]:
+    """Return the versions of what made the result."""
     found = [(fact.name, fact.value) for fact in versions()]
     return [*found, ("Python", platform.python_version()), ("system", platform.platform())]

@@ -60,25 +60,28 @@ class Still:
         time: Seconds from the film's beginning.
         whole: All of the picture.
         detail: The part of it with the finest detail, pixel for pixel; None where the whole is shown so.
+        label: What else is to be said of it.
     """
 
     time: Fraction
     whole: Pair
     detail: Pair | None
+    label: str = ""
 
 
-def stills(plan: Plan, settings: Settings, times: Sequence[Fraction]) -> list[Still]:
+def stills(plan: Plan, settings: Settings, times: Sequence[Fraction], *, shares: int = 1) -> list[Still]:
     """Return stills of a result that is there, with what was read at the same time enlarged to its size.
 
     Args:
         plan, settings: What the result was made by.
         times: In seconds as in the result, in order; those for which there is no frame are left out.
+        shares: How many results one page shows so.
 
     Raises:
         InputError: The source or the result cannot be read.
     """
     width, height = _shown_size(plan)
-    pictures = len(times) * (4 if plan.after.width > width else 2)
+    pictures = shares * len(times) * (4 if plan.after.width > width else 2)
     limit = max(_LEAST, min(_LARGEST, LIMIT // max(1, pictures)))
     found: list[Still] = []
     with opened(plan.input, settings) as source, opened_result(plan) as result:

@@ -165,3 +165,34 @@ def test_the_pictures_of_a_report_are_those_of_the_film(reel_run, make_film, tmp
     for moment, after, before in zip(moments, levels[::2], levels[1::2], strict=True):
         assert abs(before - (20 + 100 * moment)) < 7  # a moment is told to a tenth of a second
         assert abs(after - before) < 2
+
+
+def test_a_preview_has_one_report_of_all_its_samples_and_settings(reel_run, film, tmp_path) -> None:
+    words = ["--order", "deoldify", "--samples", "2x0.2s"]
+    outcome = reel_run(film, *words, "--sweep", "render-factor=2,3")
+    assert outcome.code == 0, outcome.err
+    page = tmp_path / "film.preview" / "report.html"
+    assert f"report: {page}" in outcome.err
+    said = told(page)
+    assert "film.mp4, tried" in said
+    assert "2 samples of the film, with 2 settings each." in said
+    captions = re.findall(r"<figcaption>At (0:00:0[\d.]+), ([^<]+)</figcaption>", page.read_text())
+    assert len(captions) == 4
+    assert len({time for time, _ in captions}) == 2
+    assert [re.findall(r"\d", words)[0] for _, words in captions] == ["2", "3", "2", "3"]
+    for factor in (2, 3):
+        # What makes all of the film with that, and what that would take.
+        assert re.search(rf"reel-run {film} -o \S+ --order deoldify --render-factor {factor} ", said)
+        assert re.search(rf"All of it with \S+{factor} 0:00:\d\d\.\d, \d", said)
+    assert re.search(r" deoldify \d+\.\d\d \d+\.\d\d \d+% ", said)
+
+
+def test_the_report_of_a_preview_lies_where_it_is_asked_for(
+    reel_run, film, tmp_path, rehearsal_store
+) -> None:
+    words = ["--order", "edvr-m", "--preview", "--samples", "1x0.1s", "--report", tmp_path / "page.html"]
+    assert reel_run(film, *words, store=rehearsal_store).code == 0
+    said = told(tmp_path / "page.html")
+    assert "A sample of the film. Move" in said
+    assert "REHEARSAL: edvr-m ran on random weights" in said
+    assert not (tmp_path / "film.preview" / "report.html").exists()
