@@ -134,6 +134,17 @@ def _signature(text: str) -> Signature:
 @cache
 def bindings(version: str, scratch: Path) -> Bindings:
     """Load the real bindings of a version in a process of their own, or skip the test without them."""
+    return _dumped("tensorrt_bindings", *_place(version, scratch))
+
+
+def run_beside(version: str, scratch: Path, program: str) -> str:
+    """Return what a program prints that can import the real bindings, or skip the test without them."""
+    return _printed(program, *_place(version, scratch))
+
+
+@cache
+def _place(version: str, scratch: Path) -> tuple[Path, tuple[tuple[str, str], ...]]:
+    """Return the folder of the bindings, and the environment in which they find libraries."""
     folder = FOLDER / f"tensorrt-{version}"
     if not (folder / "tensorrt_bindings").is_dir():
         pytest.skip(f"needs TensorRT's bindings in {folder}; `make test` installs them, if there are any")
@@ -148,23 +159,27 @@ def bindings(version: str, scratch: Path) -> Bindings:
         file = f"lib{name}.so.{version.split('.')[0]}"
         command = [compiler, "-shared", "-fPIC", f"-Wl,-soname,{file}", "-o", libraries / file, source]
         subprocess.run(command, check=True)
-    return _dumped("tensorrt_bindings", folder, {"LD_LIBRARY_PATH": str(libraries)})
+    return folder, (("LD_LIBRARY_PATH", str(libraries)),)
 
 
 @cache
 def fake(version: str) -> Bindings:
     """Return the names of tests/fakes/tensorrt where it takes itself for a version."""
-    return _dumped("tensorrt", FAKES, {"REEL_FAKE_TENSORRT": version})
+    return _dumped("tensorrt", FAKES, (("REEL_FAKE_TENSORRT", version),))
 
 
-def _dumped(module: str, folder: Path, environment: dict[str, str]) -> Bindings:
+def _dumped(module: str, folder: Path, environment: tuple[tuple[str, str], ...]) -> Bindings:
+    said: dict[str, Any] = json.loads(_printed(_DUMP, folder, environment, module))
+    return Bindings(said["version"], said["names"])
+
+
+def _printed(program: str, folder: Path, environment: tuple[tuple[str, str], ...], *words: str) -> str:
     result = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", _DUMP, module],
-        env=os.environ | environment | {"PYTHONPATH": str(folder)},
+        [sys.executable, "-W", "ignore", "-c", program, *words],
+        env=os.environ | dict(environment) | {"PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    said: dict[str, Any] = json.loads(result.stdout)
-    return Bindings(said["version"], said["names"])
+    return result.stdout

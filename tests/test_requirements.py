@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from reel.tests.tensorrt_bindings import VERSIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("run", "export", "test")
@@ -43,6 +44,17 @@ def test_every_requirement_is_pinned_and_hashed(name: str) -> None:
     assert entries
     for entry in entries:
         assert re.match(r"[a-z0-9.-]+==\S+ .*--hash=sha256:[0-9a-f]{64}", entry), entry
+
+
+def test_the_bindings_of_every_version_that_is_compared_are_pinned_and_hashed() -> None:
+    folder = ROOT / "requirements" / "bindings"
+    assert {path.stem for path in folder.iterdir()} == {f"tensorrt-{version}" for version in VERSIONS}
+    for path in folder.iterdir():
+        (entry,) = re.sub(r"\\\n", " ", re.sub(r"^#.*\n", "", path.read_text(), flags=re.M)).splitlines()
+        version = path.stem.removeprefix("tensorrt-")
+        assert re.match(rf"tensorrt-[a-z0-9-]+=={version}\.\S+ ;.*--hash=sha256:[0-9a-f]{{64}}$", entry), (
+            entry
+        )
 
 
 @pytest.mark.parametrize("name", ALL_FILES)

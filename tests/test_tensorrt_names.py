@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from reel.models.engines import build_flags
 from reel.models.tensorrt_library import OLDEST
-from reel.tests.tensorrt_bindings import VERSIONS, Bindings, bindings, fake
+from reel.tests.tensorrt_bindings import VERSIONS, Bindings, bindings, fake, run_beside
 from reel.tests.tensorrt_uses import Uses, uses_in
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -107,6 +107,33 @@ def test_what_is_asked_for_before_it_is_used_is_there_in_some_version(source: Pa
 def test_the_search_finds_what_the_code_is_known_to_use(source: Path, scratch: Path) -> None:
     uses = used(source, bindings("11", scratch))
     assert {(use.holder, use.name) for use in uses.names} >= FOUND[source.name]
+
+
+# What can be done with the real bindings and no library behind them: objects of ours that TensorRT calls.
+OBJECTS = """
+from reel.export import engine_from_onnx
+from reel.models.tensorrt_library import load_tensorrt, logger
+trt, words = load_tensorrt(), []
+log = logger(trt, words.append)
+assert isinstance(log, trt.ILogger)
+for level in trt.ILogger.Severity.__members__.values():
+    log.log(level, level.name)
+print(sorted(words), trt.init_libnvinfer_plugins(log, ""))
+if hasattr(trt, "IProgressMonitor"):
+    shares = []
+    monitor = engine_from_onnx._monitor(trt, engine_from_onnx._Watch(shares.append))
+    assert isinstance(monitor, trt.IProgressMonitor)
+    monitor.phase_start("a", None, 2)
+    assert monitor.step_complete("a", 0)
+    assert shares == [0.0, 0.5]
+    monitor.phase_finish("a")
+"""
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_tensorrt_calls_can_be_made_of_its_own_classes(version: str, scratch: Path) -> None:
+    # The library that is none has no plugins.
+    assert run_beside(version, scratch, OBJECTS) == "['ERROR', 'INTERNAL_ERROR'] False\n"
 
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])
