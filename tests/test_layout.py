@@ -23,6 +23,9 @@ THIRD_PARTIES = {
     "tensorrt": ("engine/backends/",),
     "cuda": ("engine/device/cudart.py",),
     "av": ("engine/",),
+    "jinja2": ("engine/report/",),
+    "leather": ("engine/report/",),
+    "PIL": ("engine/report/", "engine/label.py", "engine/contact_sheet.py", "engine/preview_sheet.py"),
 }
 FORBIDDEN = {
     "models": {"cli", "engine", "export"},
