@@ -69,7 +69,7 @@ def parser() -> Grammar:
         type=size,
         metavar="SIZE",
         help="for the networks, beyond their weights: 4G, 800M; frames for which it is too little are "
-        "computed in parts (default: half of the machine's, if that is free)",
+        "computed in parts (default: half of the machine's, if that is free; on a GPU most of what is free)",
     )
     result.add_argument(
         "--compare",
