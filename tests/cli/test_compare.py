@@ -166,6 +166,16 @@ def test_a_comparison_that_is_stopped_leaves_the_result_and_is_all_that_is_left_
     assert look(beside)[0] == look(place)[0]
 
 
+def test_a_result_is_not_compared_while_unfinished_work_speaks_of_another(
+    reel_run, failure, film, tmp_path
+) -> None:
+    assert reel_run(film, "--order", "dain").code == 0
+    (tmp_path / ".film.restored.mp4.reel-job").mkdir()
+    what, _ = failure("reel-run", film, "--order", "dain", "--compare")
+    assert what == f"{tmp_path / 'film.restored.mp4'} is there already."
+    assert not (tmp_path / "film.restored.compare.mp4").exists()
+
+
 def test_a_result_of_other_options_is_not_compared(reel_run, failure, film, tmp_path) -> None:
     assert reel_run(film, "--order", "dain").code == 0
     for order in (["edvr-m"], [], ["dain", "--times", "4"]):

@@ -196,3 +196,10 @@ def test_the_report_of_a_preview_lies_where_it_is_asked_for(
     assert "A sample of the film. Move" in said
     assert "REHEARSAL: edvr-m ran on random weights" in said
     assert not (tmp_path / "film.preview" / "report.html").exists()
+
+
+def test_each_picture_of_a_preview_stands_over_its_own_setting(reel_run, film, tmp_path) -> None:
+    assert reel_run(film, "--order", "--samples", "2x0.1s", "--sweep", "size=96p,48p").code == 0
+    page = (tmp_path / "film.preview" / "report.html").read_text(encoding="utf-8")
+    shown = re.findall(r"style=\"width: (\d+)px|<figcaption>At \S+ size=(\d+p)", page)
+    assert [width or size for width, size in shown] == ["128", "96p", "64", "48p"] * 2

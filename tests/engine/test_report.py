@@ -33,6 +33,7 @@ from reel.engine.report.again import command_of
 from reel.engine.report.moments import moments
 from reel.engine.report.page import clock, facts_of_run, rendered, report_of, write_report
 from reel.engine.report.plots import busy_over_time, memory_over_time, speed_over_time
+from reel.engine.report.preview_page import _together
 from reel.engine.report.stills import LIMIT, MOST, Pair, Still, stills
 from reel.engine.settings import Settings
 from reel.engine.timings import Part, Timings
@@ -445,6 +446,17 @@ def test_what_reports_are_made_with_is_not_loaded_without_one(film, tmp_path) ->
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_time_of_several_samples_is_told_together() -> None:
+    both = _together([look(2, 0).timings, look(10, 0, busy=0.25).timings])
+    assert both.wall == 12
+    assert [(part.name, part.busy, part.waiting) for part in both.parts] == [
+        ("decode", pytest.approx(1.2), pytest.approx(10.8)),
+        ("networks", 3.5, 8.5),
+        ("encode", 12, 0),
+    ]
+    assert both.stages == (("edvr", 3.5),)
 
 
 def test_a_course_of_nothing_has_no_plots(summary) -> None:
