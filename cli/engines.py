@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import BackendError
 from ..models.engines import Engine, all_engines
@@ -73,12 +75,37 @@ def target(device: str) -> Target:
     try:
         find_gpu()
         load_tensorrt()
+        with comparing():  # now, and not after minutes of building
+            pass
     except BackendError as error:
         if device == "cuda":
             raise
         why = error.message.partition(":")[0].rstrip(".")
         return Target(gpu=False, why=f"{why}: graphs are exported, engines are not.")
     return Target(gpu=True)
+
+
+@contextmanager
+def comparing() -> Generator[Callable[[Engine, Path], None]]:
+    """Give what compares a new engine with its graph on the CPU.
+
+    Raises:
+        BackendError: The GPU cannot be used from here.
+    """
+    try:
+        from ..engine.device.cudart import Cudart
+    except ImportError as error:
+        raise BackendError(
+            f"The Python bindings of CUDA cannot be loaded: {error}.",
+            "Install them with `pip install cuda-bindings`, or use --device cpu.",
+        ) from error
+    from ..engine.device.device import Device
+    from ..engine.engine_check import check_engine
+
+    runtime = Cudart()
+    runtime.prepare()
+    with Device(runtime) as device:
+        yield lambda engine, source: check_engine(engine, source, device)
 
 
 def build(artifacts: Iterable[Artifact], store: Store, sizes: Iterable[Size]) -> None:
@@ -91,9 +118,15 @@ def build(artifacts: Iterable[Artifact], store: Store, sizes: Iterable[Size]) ->
 
     artifact = min(artifacts, key=lambda one: one.card.precision)  # fp16 before fp32
     network = network_named(artifact.card.network)
-    made = build_engines(
-        network, artifact, store, sizes=sizes, step=lambda text: print(f"  {text} ...", flush=True)
-    )
+    with comparing() as check:
+        made = build_engines(
+            network,
+            artifact,
+            store,
+            sizes=sizes,
+            check=check,
+            step=lambda text: print(f"  {text} ...", flush=True),
+        )
     basis = made.engines[0].card.basis
     seconds = sum(engine.card.seconds for engine in made.engines)
     there = len(made.engines) - made.fresh

@@ -34,6 +34,9 @@ from .engine_worker import REQUEST, RESULT, TIMING, Wanted, plan_name
 Step = Callable[[str], None]
 """Called with a few words on what comes next."""
 
+Check = Callable[[Engine, Path], None]
+"""Raises a ReelError if an engine makes something else than the ONNX file that it was built from."""
+
 _WORKER = (sys.executable, "-m", "reel.export.engine_worker")
 
 
@@ -76,6 +79,7 @@ def build_engines(
     store: Store,
     *,
     sizes: Iterable[Size] = (),
+    check: Check | None = None,
     step: Step | None = None,
 ) -> Engines:
     """Build the engines of an exported network for this GPU, but for those that are there and undamaged.
@@ -84,6 +88,7 @@ def build_engines(
 
     Args:
         sizes: (height, width) of the films; none: a range that most films fit into.
+        check: Looks at each engine before it is kept.
         step: Told what comes next, for a display.
 
     Raises:
@@ -105,7 +110,7 @@ def build_engines(
         timing = timing_cache(store.folder, gpu, tensorrt)
         with store.writing() as scratch:
             try:
-                built = _run_worker(artifact, missing, scratch, timing, step)
+                built = _run_worker(artifact, missing, scratch, timing, check, step)
             except OSError as error:
                 raise ExportError(
                     f"The engines of {network.name} could not be written: {error.strerror or error}.",
@@ -120,6 +125,7 @@ def _run_worker(
     missing: list[tuple[Basis, FrameRange]],
     scratch: Path,
     timing: Path,
+    check: Check | None,
     step: Step | None,
 ) -> list[Engine]:
     if timing.is_file():
@@ -147,7 +153,8 @@ def _run_worker(
                     _tell(step, missing[said["building"]], said["share"])
                 if "built" in said:
                     index = said["built"]
-                    built.append(_kept(artifact, scratch, missing[index][0], index, said["seconds"]))
+                    basis = missing[index][0]
+                    built.append(_kept(artifact, scratch, basis, index, said["seconds"], check))
                     _keep_timing(scratch / TIMING, timing)
                     if index + 1 < len(missing):
                         _tell(step, missing[index + 1], 0.0)
@@ -176,8 +183,10 @@ def _tell(step: Step | None, building: tuple[Basis, FrameRange], share: float) -
         step(f"building the engine of {basis.graph} for frames up to {width}x{height}{done}")
 
 
-def _kept(artifact: Artifact, scratch: Path, basis: Basis, index: int, seconds: float) -> Engine:
-    """Move a finished engine to its place in the store."""
+def _kept(
+    artifact: Artifact, scratch: Path, basis: Basis, index: int, seconds: float, check: Check | None
+) -> Engine:
+    """Look at a finished engine and move it to its place in the store."""
     (finished := scratch / f"engine-{index}").mkdir()
     plan = (scratch / plan_name(index)).rename(finished / PLAN)
     card = EngineCard(
@@ -187,6 +196,8 @@ def _kept(artifact: Artifact, scratch: Path, basis: Basis, index: int, seconds: 
         seconds=seconds,
         created=datetime.now(UTC).isoformat(timespec="microseconds"),
     )
+    if check is not None:
+        check(Engine(finished, card), artifact.path(basis.graph))
     return keep_engine(artifact.folder, finished, card)
 
 

@@ -79,7 +79,7 @@ class TensorrtBackend:
             return self._rest.load(path, keep=keep)
         usable, why = self._usable(path)
         if usable:
-            return TensorrtSession(self._trt, self._runtime, self._device, network, usable, self._words)
+            return self.open(network, usable)
         missing = f"There is no engine of {path.stem} of {network.name} for this GPU: {why}."
         if self._strict:
             raise BackendError(missing, f"Build it with `reel-export {network.name} --device cuda`.")
@@ -91,6 +91,10 @@ class TensorrtBackend:
 
     def memory(self) -> int:
         return self._device.room()
+
+    def open(self, network: Network, engines: Sequence[Engine]) -> TensorrtSession:
+        """Return a session on engines of one graph, the best first."""
+        return TensorrtSession(self._trt, self._runtime, self._device, network, engines, self._words)
 
     def _usable(self, path: Path) -> tuple[list[Engine], str]:
         """Return the engines of an ONNX file that are valid here, and why there is none if there is none."""

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,6 +70,16 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
     return precisions
 
 
+COMPARED: list[str] = []
+
+
+@contextmanager
+def comparing():
+    if "uncomparable" in os.environ["REEL_FAKE_TENSORRT"]:
+        raise BackendError("The Python bindings of CUDA cannot be loaded: no.", "Install them.")
+    yield lambda engine, source: COMPARED.append(f"{engine.card.basis.graph} {source.name}")
+
+
 @pytest.fixture
 def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Make this a machine with a GPU and TensorRT, or with something wrong."""
@@ -85,6 +96,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
         monkeypatch.setattr(module, "find_gpu", find_gpu)
         monkeypatch.setattr(building, "find_gpu", find_gpu)
+        monkeypatch.setattr(module, "comparing", comparing)
+        COMPARED.clear()
 
     become()
     return become
@@ -111,6 +124,7 @@ def test_a_machine_with_a_gpu_has_engines_of_the_float16_graphs(
     assert asked == [("fp32", "fp16")]
     assert engines_in(tmp_path, "fp16") == [(1088, 1920)]
     assert engines_in(tmp_path, "fp32") == []
+    assert [f"{graph.name} {graph.name}.onnx" for graph in EDVR_M.graphs] == COMPARED
     printed = capsys.readouterr().out
     assert "  building the engine of align for frames up to 1920x1088 ...\n" in printed
     assert "  engines: 5 built, 0 there already" in printed
@@ -129,6 +143,11 @@ def test_sizes_are_engines_of_their_own(
     ("wrong", "gpu", "said"),
     [
         ("", False, "There is no NVIDIA driver here: graphs are exported, engines are not.\n"),
+        (
+            "uncomparable",
+            True,
+            "The Python bindings of CUDA cannot be loaded: graphs are exported, engines are not.\n",
+        ),
         (
             "unloadable",
             True,

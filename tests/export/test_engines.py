@@ -269,6 +269,21 @@ def test_where_none_can_be_built_the_store_stays_as_it_is(
     assert sorted(path for path in store.folder.rglob("*")) == before
 
 
+def test_an_engine_that_does_not_pass_its_check_is_not_kept(
+    machine: Machine, artifact: Artifact, store: Store
+) -> None:
+    def check(engine: Engine, source: Path) -> None:
+        assert json.loads(engine.plan.read_bytes())["source"] == file_digest(source)
+        if engine.card.basis.graph == "second":
+            raise BackendError("It makes something else.", "Do not use it.")
+
+    with pytest.raises(BackendError, match="something else"):
+        build_engines(NETWORK, artifact, store, check=check)
+    assert len(engines_of(artifact.folder, "first")) == 1
+    assert engines_of(artifact.folder, "second") == []
+    assert nothing_half_made(store)
+
+
 def test_what_was_finished_before_a_failure_is_kept(
     machine: Machine, artifact: Artifact, store: Store
 ) -> None:
