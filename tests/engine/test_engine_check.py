@@ -105,6 +105,8 @@ def test_where_rounding_decides_a_pixel_a_few_may_differ() -> None:
     found[..., :5, :] = 9
     assert difference(DAIN_DEPTH, expected, found) == 0
     assert difference(EDVR_M, expected, found) > 1
+    found[0, 0, 0, 0] = np.nan  # which is no matter of rounding
+    assert difference(DAIN_DEPTH, expected, found) == np.inf
 
 
 @pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.name)
