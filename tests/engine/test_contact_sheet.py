@@ -46,9 +46,7 @@ def test_a_label_that_is_too_long_goes_on_in_the_next_line_within_its_column(wid
     assert shape.width == width
     black = Image.new("RGB", (width, width), (1, 2, 3))
     row = Row("0:00:01.0  dark", (black, black, black))
-    long = (
-        "order=dain-depth+deoldify-artistic+edvr-m, render_factor=20, time-step=0.333333333333333333333"
-    )
+    long = "order=dain-depth+deoldify-artistic+edvr-m, render_factor=20, time-step=0.333333333333333333333"
     plain = contact_sheet(["before", "a", "b"], [row], shape)
     sheet = contact_sheet(["before", long, "b"], [row], shape)
     assert sheet.width == plain.width
