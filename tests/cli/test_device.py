@@ -35,6 +35,10 @@ def no_gpu(monkeypatch):
     monkeypatch.setattr(choice, "_runtime", fail)
 
 
+def runs(gpu):
+    return [operation.name for operation in gpu.ran].count("run")
+
+
 @pytest.mark.parametrize("memory", ["1G", "800K"])
 def test_a_film_is_the_same_on_a_device_as_on_the_cpu(gpu, reel_run, film, tmp_path, memory):
     results = []
@@ -56,7 +60,7 @@ def test_auto_takes_the_device_and_says_so(gpu, reel_run, film, tmp_path):
     outcome = reel_run(film, "-o", tmp_path / "out.mp4", *CHAIN)
     assert outcome.code == 0
     assert "device: cuda on Toy GPU" in outcome.err
-    assert "run" in {operation.name for operation in gpu.ran}
+    assert runs(gpu) > 5  # one to try it, and the networks
     assert "dain runs in fp32; `reel-export dain --precision fp16`" in outcome.err
 
 
@@ -82,4 +86,4 @@ def test_without_networks_no_device_is_looked_for(no_gpu, reel_run, film, tmp_pa
 def test_a_preview_runs_on_the_device(gpu, reel_run, film, tmp_path):
     outcome = reel_run(film, "--order", "edvr-m", "--device", "cuda", "--preview", "--samples", "1x0.1s")
     assert outcome.code == 0, outcome.err
-    assert "run" in {operation.name for operation in gpu.ran}
+    assert runs(gpu) > 5  # one to try it, and the networks
