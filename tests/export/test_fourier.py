@@ -37,3 +37,9 @@ def test_a_tile_is_transformed_to_as_many_numbers_as_it_has_and_back():
     assert found[2 * fourier.TILE + 2 * 3 + 1] == pytest.approx(known[3, 1].imag)
     assert found[0] == pytest.approx(known[0, 0].real)
     assert found[1] == pytest.approx(known[fourier.HALF, 0].real)
+
+
+def test_spectra_of_a_motion_of_a_thousand_pixels_are_within_float16():
+    convolution = fourier.FourierConvolution([np.zeros((1, 2, 7, 7), np.float32)])
+    found = convolution.transformed(paddle.full([1, 2, 40, 40], 1000.0))
+    assert float(found.abs().max()) == pytest.approx(16 * 1000)
