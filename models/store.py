@@ -25,7 +25,7 @@ from platformdirs import user_cache_path
 from ..errors import StoreError
 from .spec import Graph
 
-EXPORT_REVISION = 3
+EXPORT_REVISION = 4
 """Raised whenever the graphs that an export yields change: what is older is then exported anew."""
 
 CARD = "card.json"

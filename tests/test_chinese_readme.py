@@ -18,6 +18,7 @@ SHARED = {  # sections that are on both pages, by what comes after them on each
     "restore": ("## Restore a film", "### By example", "## 修复一部影片", "### 用法示例"),
     "by example": ("### By example", "### If you come from", "### 用法示例", "### 从 PaddleGAN"),
     "PaddleGAN": ("### If you come from", "## Networks", "### 从 PaddleGAN", "## 选项"),
+    "GPU": ("## On an NVIDIA GPU", "## Limits", "## NVIDIA GPU", "## 注意"),
 }
 
 
