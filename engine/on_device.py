@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..models.store import Artifact
 from .backend import Backend
-from .device.array import DeviceArray, Pixels
+from .device.array import DeviceArray, Pixels, Value
 from .device.device import Device
 from .device.transfers import UNDER_WAY, Download, held_back
 from .frame import Frame
@@ -44,6 +45,25 @@ def picture_graphs(artifacts: Sequence[Artifact], backend: Backend, parity: Pari
     return graphs_in(artifacts[0].store, precision=precisions.pop())
 
 
+class _Operations(GraphOperations):
+    """Those on a device, which is not asked about frames that came from here: for an answer it is waited for.
+
+    Attributes:
+        here: Arrays on the device, for as long as they are there, and what was uploaded to them.
+    """
+
+    def __init__(self, backend: Backend, artifact: Artifact, device: Device) -> None:
+        super().__init__(backend, artifact, upload=device.upload)
+        self.here: WeakKeyDictionary[DeviceArray, Pixels] = WeakKeyDictionary()
+
+    def is_same(self, pixels: Value, previous: Value) -> bool:
+        if isinstance(pixels, DeviceArray) and isinstance(previous, DeviceArray):
+            one, other = self.here.get(pixels), self.here.get(previous)
+            if one is not None and other is not None:
+                return is_same(one, other)
+        return super().is_same(pixels, previous)
+
+
 class OnDevice:
     """A device that frames stay on, usable while it is entered.
 
@@ -57,7 +77,7 @@ class OnDevice:
     """
 
     def __init__(self, device: Device, backend: Backend, artifact: Artifact) -> None:
-        self.operations = GraphOperations(backend, artifact, upload=device.upload)
+        self.operations = _Operations(backend, artifact, device)
         self._device = device
         self._dtype = np.dtype(np.float16 if artifact.card.precision == "fp16" else np.float32)
 
@@ -98,6 +118,7 @@ class OnDevice:
             here = frame.here
             if last is None or not (here is last[0] or is_same(here, last[0])):
                 last = here, self._device.upload(here, self._dtype)
+                self.operations.here[last[1]] = here
             yield replace(frame, pixels=last[1])
 
 

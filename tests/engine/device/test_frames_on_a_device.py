@@ -12,9 +12,10 @@ from reel.engine.backends.cpu import CpuBackend
 from reel.engine.borders import Borders
 from reel.engine.cadence import Cadence
 from reel.engine.chain import restored, stage_names
-from reel.engine.device.array import DeviceArray
+from reel.engine.device.array import DeviceArray, pixels_of
 from reel.engine.device.device import Device
 from reel.engine.frame import Format, Frame
+from reel.engine.graph_operations import GraphOperations
 from reel.engine.on_device import OnDevice, picture_graphs
 from reel.engine.parity import Parity
 from reel.engine.restart import Trail
@@ -53,13 +54,14 @@ class Film:
 
     path = "made-up.mp4"
 
-    def __init__(self, count, *, breaks=None, size=(24, 32)):
+    def __init__(self, count, *, breaks=None, size=(22, 30)):
         height, width = size
         noise = np.random.default_rng(5)
-        shots = np.kron(noise.random((2, 3, height // 4, width // 4 + count)), np.ones((1, 1, 4, 4)))
+        shots = np.kron(noise.random((2, 3, height // 4 + 1, width // 4 + 1 + count)), np.ones((1, 1, 4, 4)))
         # Grain, so that no two frames are equal but the two that are to be.
         self.pictures = [
-            shots[2 * n // count][None, :, :, 4 * n : 4 * n + width].astype(np.float32) * np.float32(0.9)
+            shots[2 * n // count][None, :, :height, 4 * n : 4 * n + width].astype(np.float32)
+            * np.float32(0.9)
             + noise.random((1, 3, height, width), np.float32) * np.float32(0.05)
             for n in range(count)
         ]
@@ -73,7 +75,15 @@ class Film:
             yield Frame(pixels, Fraction(index, RATE), Fraction(1, RATE), index)
 
 
-def through(film, store, backend, settings=SETTINGS, **around):
+class SameGraphs:
+    """What is done on the device, done by the CPU with the same graphs."""
+
+    def __init__(self, store):
+        self.operations = GraphOperations(CpuBackend(1), store.find(PICTURES))
+        self.arriving = self.leaving = iter
+
+
+def through(film, store, backend, settings=SETTINGS, on_device=None, **around):
     """Give the frames of the result, made by all that a run makes them by."""
     with ExitStack() as stack:
         networks = [network_named(name) for name in settings.order]
@@ -83,7 +93,6 @@ def through(film, store, backend, settings=SETTINGS, **around):
             for network, artifact in zip(networks, artifacts, strict=True)
         ]
         pictures = picture_graphs(artifacts, backend, settings.parity)
-        on_device = None
         if pictures is not None:
             on_device = stack.enter_context(OnDevice(backend.device, backend, pictures))
         frames = restored(film, loaded, settings, Clock(), Trail(), on_device=on_device, **around)
@@ -120,16 +129,20 @@ def assert_same_films(found, expected):
     ],
 )
 @pytest.mark.parametrize("parity", list(Parity))
-def test_a_film_is_the_same_to_the_bit_as_on_the_cpu(gpu, store, order, around, parity):
+def test_a_film_is_the_same_as_on_the_cpu(gpu, store, order, around, parity):
     settings = replace(SETTINGS, order=order, parity=parity)
     found = list(through(Film(10), store, gpu.backend, settings, **around))
     expected = list(through(Film(10), store, CpuBackend(1), settings, **around))
-    rounding = {"size"} & set(around) or "deoldify" in order
-    if parity is Parity.CORRECT and rounding:  # products of matrices are summed up in another order
+    if parity is Parity.CORRECT:
+        # NumPy sums up the products of a resize in another order, which is a digit or two of float32.
+        resizes = 2 * ("deoldify" in order) + ("size" in around)
+        far = 2 * resizes * np.finfo(np.float32).eps
         for one, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(one.pixels, other.pixels, rtol=0, atol=3e-7)
-    else:
-        assert_same_films(found, expected)
+            np.testing.assert_allclose(one.pixels, other.pixels, rtol=0, atol=far)
+        same = SameGraphs(store)
+        with same.operations:
+            expected = list(through(Film(10), store, CpuBackend(1), settings, on_device=same, **around))
+    assert_same_films(found, expected)
 
 
 def test_frames_leave_the_device_only_at_the_end(gpu, store):
@@ -148,7 +161,7 @@ def test_equal_frames_are_uploaded_and_computed_once(gpu, store):
     ran = counted(gpu.fake)
     assert ran["copy_out"] == 1
     assert ran["run"] == 3  # look, colour, merge
-    assert ran["copy_in"] == 1 + 4 - 1  # the picture, and the weights of two resizes, of which two are equal
+    assert ran["copy_in"] == 1 + 4  # the picture, and the weights of two resizes
 
 
 @pytest.mark.parametrize("order", [(name,) for name in CHAIN] + [CHAIN])
@@ -160,10 +173,11 @@ def test_copies_and_networks_overlap(gpu, store, order):
     busiest = max(ran.values())
     assert ran["run"] == busiest
     # At the beginning frames come in and at the end the last goes out. In between the device waits where it
-    # is asked whether frames are equal, for as long as the answer takes to come: a byte, here a whole unit.
+    # is asked whether frames are equal that a network made, for as long as the answer takes to come: a byte,
+    # here a whole unit.
     asked = ran["copy_out"] - len({id(frame.pixels) for frame in frames})
-    assert asked <= sum(count * (2 if place else 1) for place in range(len(order)))
-    assert gpu.fake.now <= busiest + asked + 10
+    assert asked <= 2 * count * (len(order) - 1)
+    assert gpu.fake.now <= busiest + asked + 12
     assert gpu.fake.now <= sum(ran.values()) - count
 
 
@@ -175,6 +189,16 @@ def test_the_next_frame_comes_in_while_one_is_computed_and_one_goes_out(gpu, sto
         copies = [each for each in gpu.fake.ran if each.name == name][4:-4]
         beside = [any(run.begin < copy.end and copy.begin < run.end for run in runs) for copy in copies]
         assert sum(beside) >= len(copies) // 2
+
+
+def test_frames_come_in_while_a_stage_waits_for_the_device(gpu, store):
+    count = 20
+    given = (Frame(pixels, Fraction(n), Fraction(1)) for n, pixels in enumerate(Film(count).pictures))
+    with OnDevice(gpu.device, gpu.backend, store.find(PICTURES)) as on_device:
+        for frame in on_device.arriving(given):
+            pixels_of(on_device.operations.finished(frame.pixels, top=0, left=0, height=8, width=8))
+    # For each it is computed and copied out, while the next is copied in; it begins with copies in alone.
+    assert gpu.fake.now <= 2 * count + 6
 
 
 def test_frames_before_an_error_of_the_film_are_given_first(gpu, store):
