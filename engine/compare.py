@@ -28,7 +28,7 @@ from .sink import Sink, open_sink
 from .source import Source, open_source
 
 _MARK = ".compare"
-_PERIOD = 8  # seconds in which the split goes across and comes back
+_PERIOD = 8.0  # seconds in which the split goes across and comes back; a shorter film has it do so once
 _ROUNDED = Fraction(1, 1000)  # seconds by which a container may have rounded a time
 
 
@@ -155,17 +155,19 @@ def _joined(before: Iterator[Frame], after: Iterator[Frame], layout: Layout, pla
     words = label("before", height=height, width=width), label(_after(plan), height=height, width=width)
     last: tuple[Frame, Pixels] | None = None
     first: Fraction | None = None
+    film = plan.after
+    length = float(film.frames / film.rate) if film.frames and film.rate else _PERIOD
     for old, new in pairs(before, after):
         if last is None or last[0] is not old:
             last = old, np.clip(lanczos(old.here, height, width), 0, 1)
         first = new.time if first is None else first
-        split = 0.5 if plan.before.still else _split(float(new.time - first))
+        split = 0.5 if plan.before.still else _split(float(new.time - first), min(_PERIOD, length))
         yield replace(new, pixels=_laid_out(last[1], new.here, words, layout, split))
 
 
-def _split(seconds: float) -> float:
+def _split(seconds: float, period: float) -> float:
     """Return how much of the width is before: all of it at first, none half a period later."""
-    return 0.5 + 0.5 * math.cos(2 * math.pi * seconds / _PERIOD)
+    return 0.5 + 0.5 * math.cos(2 * math.pi * seconds / period)
 
 
 def _laid_out(

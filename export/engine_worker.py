@@ -1,28 +1,24 @@
 """Engines in a process of its own: ONNX files -> engines, one after the other.
 
 ``python -m reel.export.engine_worker REQUEST.json`` writes the engines beside the request and says what it
-does, a line of JSON each. A process of its own because TensorRT ends the process that it cannot work in,
-lets nobody interrupt it, and keeps the GPU's memory.
+does (see ``export.process``).
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ReelError
 from ..models.engines import Basis, basis_from
 from ..models.tensorrt_library import load_tensorrt
 from .engine_from_onnx import engine_from_onnx
+from .process import answer, say
 
-REQUEST, RESULT, TIMING = "request.json", "result.json", "timing.cache"
+TIMING = "timing.cache"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +50,7 @@ def build_here(wanted: list[Wanted], folder: Path) -> None:
         (folder / plan_name(index)).write_bytes(built.plan)
         (partial := folder / f"{TIMING}.partial").write_bytes(built.timing)
         partial.replace(timing)
-        _say({"built": index, "seconds": round(time.monotonic() - began, 1)})
+        say(built=index, seconds=round(time.monotonic() - began, 1))
 
 
 def readable(one: Wanted, folder: Path) -> Path:
@@ -80,40 +76,17 @@ def _tenths(index: int) -> Callable[[float], None]:
         nonlocal told
         if int(share * 10) > told:
             told = int(share * 10)
-            _say({"building": index, "share": told / 10})
+            say(building=index, share=told / 10)
 
     return tell
 
 
-def _say(line: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(line) + "\n")
-    sys.stdout.flush()
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it has ended, and its pipe with it."""
-    os.read(0, 1)
-    os._exit(1)
-
-
 def main() -> int:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    request = Path(sys.argv[1])
-    folder = request.parent
-    wanted = [Wanted(one["source"], basis_from(one["basis"])) for one in json.loads(request.read_text())]
-    result: dict[str, str] = {}
-    try:
-        build_here(wanted, folder)
-    except ReelError as error:
-        result = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
-    except OSError as error:
-        result = {
-            "error": "ExportError",
-            "message": f"An engine could not be written to the store: {error.strerror or error}.",
-            "remedy": "Free some space, or choose another folder with --store.",
-        }
-    (folder / RESULT).write_text(json.dumps(result))
-    return 0
+    def build(request: list[dict[str, Any]], folder: Path) -> dict[str, Any]:
+        build_here([Wanted(one["source"], basis_from(one["basis"])) for one in request], folder)
+        return {}
+
+    return answer(build)
 
 
 if __name__ == "__main__":

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from .. import errors
-from ..errors import ExportError, ReelError
+from ..errors import ExportError
 from ..models.engines import (
     PLAN,
     Basis,
@@ -29,7 +24,8 @@ from ..models.gpu import Gpu, find_gpu
 from ..models.spec import Network
 from ..models.store import Artifact, Store, file_digest
 from ..models.tensorrt_library import load_tensorrt, version_of
-from .engine_worker import REQUEST, RESULT, TIMING, Wanted, plan_name
+from .engine_worker import TIMING, Wanted, plan_name
+from .process import Said, failure, run_apart
 
 Step = Callable[[str], None]
 """Called with a few words on what comes next."""
@@ -130,49 +126,31 @@ def _run_worker(
 ) -> list[Engine]:
     if timing.is_file():
         (scratch / TIMING).write_bytes(timing.read_bytes())
-    wanted = [Wanted(str(artifact.path(basis.graph)), basis) for basis, _ in missing]
-    (scratch / REQUEST).write_text(json.dumps([asdict(one) for one in wanted]))
+    wanted = [asdict(Wanted(str(artifact.path(basis.graph)), basis)) for basis, _ in missing]
     built: list[Engine] = []
-    log = scratch / "worker.log"
-    with (
-        log.open("w") as stderr,
-        subprocess.Popen(
-            [*_WORKER, str(scratch / REQUEST)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            text=True,
-        ) as process,
-    ):
-        assert process.stdout is not None
-        try:
-            _tell(step, missing[0], 0.0)
-            for line in process.stdout:
-                said = _said(line)
-                if "building" in said:
-                    _tell(step, missing[said["building"]], said["share"])
-                if "built" in said:
-                    index = said["built"]
-                    basis = missing[index][0]
-                    built.append(_kept(artifact, scratch, basis, index, said["seconds"], check))
-                    _keep_timing(scratch / TIMING, timing)
-                    if index + 1 < len(missing):
-                        _tell(step, missing[index + 1], 0.0)
-        except BaseException:
-            process.kill()
-            raise
+
+    def heard(said: Said) -> None:
+        if "building" in said:
+            _tell(step, missing[said["building"]], said["share"])
+        if "built" in said:
+            index = said["built"]
+            built.append(_kept(artifact, scratch, missing[index][0], index, said["seconds"], check))
+            _keep_timing(scratch / TIMING, timing)
+            if index + 1 < len(missing):
+                _tell(step, missing[index + 1], 0.0)
+
+    _tell(step, missing[0], 0.0)
+    ended = run_apart(_WORKER, wanted, scratch, heard)
     if len(built) < len(missing):
-        raise _failure(missing[len(built)][0], scratch, process.returncode, log)
+        basis = missing[len(built)][0]
+        raise failure(
+            ended,
+            scratch,
+            what=f"TensorRT, building the engine of {basis.graph} of {basis.network},",
+            remedy="Check with nvidia-smi that the GPU works and has memory free, and run the same command "
+            "again.",
+        )
     return built
-
-
-def _said(line: str) -> dict[str, Any]:
-    """Return what a line of the worker says; nothing where TensorRT wrote it."""
-    with suppress(ValueError):
-        said = json.loads(line)
-        if isinstance(said, dict):
-            return said
-    return {}
 
 
 def _tell(step: Step | None, building: tuple[Basis, FrameRange], share: float) -> None:
@@ -206,19 +184,3 @@ def _keep_timing(written: Path, place: Path) -> None:
     partial = written.with_name("timing.partial")
     partial.write_bytes(written.read_bytes())  # a copy: the worker goes on with its own
     partial.replace(place)
-
-
-def _failure(basis: Basis, scratch: Path, status: int, log: Path) -> ReelError:
-    try:
-        result: dict[str, str] = json.loads((scratch / RESULT).read_text())
-    except (OSError, ValueError):
-        result = {}
-    if "error" in result:
-        kind: type[ReelError] = getattr(errors, result["error"])
-        return kind(result["message"], result["remedy"])
-    tail = " / ".join(line.strip() for line in log.read_text(errors="replace").strip().splitlines()[-3:])
-    return ExportError(
-        f"TensorRT ended while it built the engine of {basis.graph} of {basis.network} "
-        f"(exit status {status}): {tail[-600:].rstrip('.') or 'it said nothing'}.",
-        "Check with nvidia-smi that the GPU works and has memory free, and run the same command again.",
-    )

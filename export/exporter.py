@@ -6,8 +6,6 @@ import hashlib
 import importlib.metadata
 import json
 import logging
-import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,8 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import errors
-from ..errors import ExportError, ReelError, WeightsError
+from ..errors import ExportError, WeightsError
 from ..models.spec import PRECISIONS, Network
 from ..models.store import (
     EXPORT_REVISION,
@@ -30,8 +27,9 @@ from ..models.store import (
 )
 from .download import fetch
 from .hashes import RECORD
+from .process import Said, failure, run_apart
 from .weights import holds_ncnn
-from .worker import HALVES, REQUEST, RESULT, Request
+from .worker import HALVES, Request
 
 LIBRARIES = (
     ("paddlepaddle", "paddlepaddle-gpu"),
@@ -48,12 +46,6 @@ Download = Callable[[int, int | None], None]
 """Called with the bytes received so far and the total, None where unknown."""
 
 _WORKER = (sys.executable, "-m", "reel.export.worker")
-
-_FULL = 2**20
-"""Bytes; a disk with less room than this is full. The smallest graph is larger."""
-
-_KILLED = -9
-"""Exit status of a process that got SIGKILL, which systems send when memory runs out."""
 
 _log = logging.getLogger(__name__)
 
@@ -270,55 +262,19 @@ def _run_worker(
     network: Network, request: Request, folder: Path, step: Step | None
 ) -> dict[str, tuple[Parity, ...]]:
     """Return what was measured, by precision; the files are in the folder."""
-    (folder / REQUEST).write_text(json.dumps(asdict(request)))
-    command = [*_WORKER, str(folder / REQUEST)]
-    log = folder / "worker.log"
-    with (
-        log.open("w") as stderr,
-        subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
-        ) as process,
-    ):
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                if line.startswith('{"step"') and step:
-                    step(json.loads(line)["step"])
-        except BaseException:
-            process.kill()
-            raise
-    result = _result(folder)
-    if "parity" not in result:
-        raise _failure(network, result, folder, process.returncode, log)
-    measured: dict[str, list[dict[str, Any]]] = result["parity"]
+
+    def heard(said: Said) -> None:
+        if step and "step" in said:
+            step(said["step"])
+
+    ended = run_apart(_WORKER, asdict(request), folder, heard)
+    if "parity" not in ended.result:
+        raise failure(
+            ended,
+            folder,
+            what=f"The export of {network.name}",
+            remedy="Check memory and disk space, and that the versions of requirements/export.txt are "
+            "installed.",
+        )
+    measured: dict[str, list[dict[str, Any]]] = ended.result["parity"]
     return {precision: tuple(Parity(**figures) for figures in rows) for precision, rows in measured.items()}
-
-
-def _result(folder: Path) -> dict[str, Any]:
-    """Return what the worker wrote at its end; nothing where it did not get there, or found no room."""
-    try:
-        return json.loads((folder / RESULT).read_text())
-    except (OSError, ValueError):
-        return {}
-
-
-def _failure(network: Network, result: dict[str, Any], folder: Path, status: int, log: Path) -> ReelError:
-    # First: Paddle, the converter and ONNX Runtime each report a full disk as something else.
-    if shutil.disk_usage(folder).free < _FULL:
-        return ExportError(
-            f"The disk is full; {network.name} could not be exported to {folder.parent}.",
-            "Make room, or choose another folder with --store.",
-        )
-    if "error" in result:
-        kind: type[ReelError] = getattr(errors, result["error"])
-        return kind(result["message"], result["remedy"])
-    if status == _KILLED:
-        return ExportError(
-            f"The export of {network.name} was killed by the system, as when memory runs out.",
-            "Close other programs and run it again.",
-        )
-    tail = " / ".join(line.strip() for line in log.read_text(errors="replace").strip().splitlines()[-3:])
-    return ExportError(
-        f"The export of {network.name} ended early (exit status {status}): {tail[-600:].rstrip('.')}.",
-        "Check memory and disk space, and that the versions of requirements/export.txt are installed.",
-    )

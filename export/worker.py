@@ -1,23 +1,17 @@
 """One network in a process of its own: Paddle network -> ONNX files, compared.
 
-``python -m reel.export.worker REQUEST.json`` writes the graphs beside the request and ``result.json`` last.
-A process of its own because the converter may call exit() and because Paddle keeps its memory.
+``python -m reel.export.worker REQUEST.json`` writes the graphs beside the request (see ``export.process``).
 """
 
 from __future__ import annotations
 
-import json
-import os
 import sys
-import threading
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ReelError
 from ..models.manifest import network_named
 from ..models.spec import Network
 from ..models.store import Parity
@@ -25,11 +19,12 @@ from .check import HalvesIn, check_interpolation, compare, compare_halves, graph
 from .half import half_from_full
 from .networks import recipe_for
 from .onnx_from_paddle import onnx_from_paddle
+from .process import answer, say
 from .recipe import Recipe
 from .rehearsal import rehearsal_weights
 from .weights import holds_program, read_weights
 
-REQUEST, RESULT, HALVES = "request.json", "result.json", "fp16"
+HALVES = "fp16"  # folder of the graphs in mixed precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,34 +96,12 @@ def weights_for(network: Network, recipe: Recipe, path: Path | None) -> dict[str
 
 
 def _step(text: str) -> None:
-    """Tell the parent process what comes next, a line of JSON each."""
-    sys.stdout.write(json.dumps({"step": text}) + "\n")
-    sys.stdout.flush()
-
-
-def _end_with_parent() -> None:
-    """End this process when the one that started it has ended, be it by SIGKILL, and its pipe with it."""
-    os.read(0, 1)  # not through sys.stdin, whose lock would be held when Python ends
-    os._exit(1)
+    """Tell the parent process what comes next."""
+    say(step=text)
 
 
 def main() -> int:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    request_file = Path(sys.argv[1])
-    folder = request_file.parent
-    warnings.simplefilter("ignore")  # Paddle and the converter warn of themselves; the parent keeps a log
-    try:
-        result = export_here(Request(**json.loads(request_file.read_text())), folder)
-    except ReelError as error:
-        result = {"error": type(error).__name__, "message": error.message, "remedy": error.remedy}
-    except OSError as error:
-        result = {
-            "error": "ExportError",
-            "message": f"The export could not write to the store: {error.strerror or error}.",
-            "remedy": "Free some space, or choose another folder with --store.",
-        }
-    (folder / RESULT).write_text(json.dumps(result))
-    return 0
+    return answer(lambda request, folder: export_here(Request(**request), folder))
 
 
 if __name__ == "__main__":

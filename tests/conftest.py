@@ -1,6 +1,7 @@
 """What tests of several parts share."""
 
 import os
+import signal
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +11,15 @@ import av
 import numpy as np
 import pytest
 from av import CodecContext, VideoFrame
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach the commands that tests start, also where these tests run in the background.
+
+    A shell then has Ctrl-C ignored, and whoever is started by it inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

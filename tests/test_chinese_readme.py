@@ -70,7 +70,7 @@ def test_the_chinese_page_has_a_row_for_every_option_and_for_no_other(command: s
 
 
 def test_the_chinese_page_names_every_network() -> None:
-    named = examples(part(CHINESE, "## 网络", "## 注意"))
+    named = examples(part(CHINESE, "## 网络", "## NVIDIA GPU"))
     assert named == [f"`{network.name}`" for network in NETWORKS]
 
 

@@ -65,12 +65,12 @@ def test_side_by_side_has_the_times_and_the_sound_of_the_result(
 
 
 def test_a_wipe_goes_from_before_to_after(reel_run, make_film, pictures, tmp_path) -> None:
-    film = make_film("slow.mkv", pictures(5), rate=Fraction(1))
+    film = make_film("slow.mkv", pictures(8), rate=Fraction(1))
     # Coloured, so that before and after differ.
     assert reel_run(film, "--order", "deoldify", "--render-factor", "2", "--compare", "wipe").code == 0
     _, shown, _ = look(tmp_path / "slow.restored.compare.mkv")
     red = [picture[24:, :, 0].astype(int) - picture[24:, :, 2] for picture in shown]
-    assert [picture.shape for picture in shown] == [(48, 64, 3)] * 5
+    assert [picture.shape for picture in shown] == [(48, 64, 3)] * 8
     assert abs(red[0].mean()) < 8
     assert red[4].mean() > 40
     assert abs(red[2][:, :29].mean()) < 8
@@ -97,9 +97,10 @@ def test_a_folder_of_pictures_gives_a_folder_of_pictures(
     made = read_pictures(tmp_path / "scans.restored")
     compared = read_pictures(tmp_path / "scans.restored.compare")
     assert len(compared) == len(made) == 6
-    # The split has not come far in a quarter of a second.
-    for number, picture in enumerate(compared):
-        assert np.array_equal(picture[24:, :32], pictures(3)[number // 2][24:, :32])
+    # In so short a film the split goes across and comes back once.
+    assert np.array_equal(compared[0][24:], pictures(3)[0][24:])
+    assert np.array_equal(compared[3][24:], made[3][24:])
+    assert not np.array_equal(made[3][24:], pictures(3)[1][24:])
 
 
 def test_a_rehearsal_says_so_in_the_picture_and_in_the_file(
@@ -143,7 +144,7 @@ def test_a_comparison_that_is_stopped_leaves_the_result_and_is_all_that_is_left_
     import reel.engine.compare as module
     from reel.engine.job.segments import Division
 
-    def stop(seconds: float) -> float:
+    def stop(seconds: float, period: float) -> float:
         if seconds > 0.2:  # when some of it is finished
             raise KeyboardInterrupt
         return 0.5

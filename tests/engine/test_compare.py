@@ -76,7 +76,7 @@ def test_neither_picture_that_is_put_together_is_drawn_into() -> None:
 
 
 def test_a_split_goes_across_and_comes_back() -> None:
-    places = [_split(second) for second in range(9)]
+    places = [_split(second, 8) for second in range(9)]
     assert places[0] == places[8] == 1
     assert places[4] == 0
     assert places[:5] == sorted(places[:5], reverse=True)

@@ -255,7 +255,7 @@ def test_what_was_measured_is_kept_for_the_next_engine_on_the_same_gpu(
     [
         ("unreadable", "its ONNX parser refuses the graph (DeformConv: No importer registered"),
         ("no-engine", "out of memory: 3 GiB were asked for"),
-        ("crash", "TensorRT ended while it built the engine of first of tiny (exit status 134)"),
+        ("crash", "TensorRT, building the engine of first of tiny, ended early (exit status 134)"),
     ],
 )
 def test_where_none_can_be_built_the_store_stays_as_it_is(

@@ -208,7 +208,7 @@ sys.exit(code)
         pytest.skip(f"needs leave to mount a small file system ({result.stderr.strip()})")
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "error: The disk is full; edvr-m could not be exported to disk/store.",
+        "error: The export of edvr-m did not get to its end: the disk of disk/store is full.",
         "       Make room, or choose another folder with --store.",
     ]
     assert result.stdout.splitlines()[-1] == "disk/store"
