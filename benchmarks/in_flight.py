@@ -57,6 +57,7 @@ class NothingBackend:
 
     name = "nothing"
     precisions = ("fp32",)
+    device = None
 
     def memory(self) -> None:
         return None

@@ -110,7 +110,7 @@ def _result(loaded: LoadedNetwork, frames: Sequence[Pixels]) -> Pixels:
 
 def _frames(options: argparse.Namespace, count: int, height: int, width: int) -> list[Pixels]:
     with open_source(options.film) as source:
-        return [resize(frame.pixels, height, width) for frame in islice(source.frames(), 10, 10 + count)]
+        return [resize(frame.here, height, width) for frame in islice(source.frames(), 10, 10 + count)]
 
 
 def _noise(count: int, height: int, width: int) -> list[Pixels]:

@@ -9,13 +9,16 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from ..errors import OutOfMemoryError
 from ..models.spec import Graph, Network, Tiling
 from ..models.store import Artifact
 from .device.array import Value, pixels_of
 from .tiles import Tile, in_tiles, size_of, tiles
+
+if TYPE_CHECKING:
+    from .device.device import Device
 
 # How far a graph of which nothing but the weights bounds it is expected to look, and is let look, where a
 # frame is computed in parts; pixels of the frame.
@@ -54,6 +57,7 @@ class Backend(Protocol):
     Attributes:
         name: As a user types it.
         precisions: Of the graphs that it runs best, first, and of others that it can do with.
+        device: In whose memory what its graphs give stays; None: the machine's.
     """
 
     @property
@@ -61,6 +65,9 @@ class Backend(Protocol):
 
     @property
     def precisions(self) -> tuple[str, ...]: ...
+
+    @property
+    def device(self) -> Device | None: ...
 
     def memory(self) -> int | None:
         """Return how many bytes networks may take where nobody says; None: that depends on the machine's."""

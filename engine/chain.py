@@ -13,6 +13,8 @@ from .backend import LoadedNetwork
 from .borders import Borders
 from .frame import Format, Frame, Stage
 from .held import mark_held
+from .on_device import OnDevice
+from .operations import HostOperations, Operations
 from .parity import Parity
 from .prefetch import prefetch
 from .restart import Restart, Trail, as_before
@@ -27,7 +29,8 @@ from .stages.upscale import Upscale
 from .timings import Clock
 
 AHEAD = 4  # frames decoded, and frames to encode, that may wait; more would only cost memory
-RESIZE = "resize"  # as the table of timings calls the last stage
+# As the table of timings calls the last stages.
+RESIZE, DOWNLOAD = "resize", "download"
 _WAITING = 64 << 20  # bytes of frames to encode; at least one may wait
 
 _log = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ def restored(
     since: Fraction | None = None,
     borders: Borders | None = None,
     size: Format | None = None,
+    on_device: OnDevice | None = None,
 ) -> Generator[Frame]:
     """Give the frames of the result, from where a run begins again or from the beginning.
 
@@ -58,6 +62,7 @@ def restored(
         since: Time of the first frame that is wanted, in seconds, where there is no restart that says so.
         borders: What is taken off before the networks and put back after them.
         size: The film whose width and height the frames are brought to at last; None: they stay as they are.
+        on_device: Where frames stay between the networks, entered; None: in the machine's memory.
 
     Raises:
         InputError: The film is damaged, or not the one that the restart was made of.
@@ -97,17 +102,30 @@ def restored(
         if settings.remove_duplicates:
             frames = through(mark_held, frames)
         frames = through(trail.follow, frames, "analysis")
+        operations = HostOperations(settings.parity) if on_device is None else on_device.operations
+        if on_device is not None:
+            frames = through(on_device.arriving, frames)
         labels = stage_labels([network.network for network in networks])
         for place, network in enumerate(networks):
             needed = restart.since[place] if restart else None
-            stage = _stage(network, settings, first=restart.first if restart else None, since=needed)
+            first = restart.first if restart else None
+            stage = _stage(network, settings, operations, first=first, since=needed)
             frames = through(stage, frames, labels[place])
         begin = restart.time if restart else since
         frames = (frame for frame in frames if begin is None or frame.time >= begin)
+        resize = None
+        if size is not None:
+            # Borders are put back in the machine's memory, and the whole is resized.
+            by = operations if surround is None else HostOperations()
+            resize = Resize(height=size.height, width=size.width, operations=by)
+        if resize is not None and surround is None:
+            frames, resize = through(resize, frames, RESIZE), None
+        if on_device is not None:
+            frames = through(on_device.leaving, frames, DOWNLOAD)
         if surround is not None:
             frames = through(surround.on, frames)
-        if size is not None:
-            frames = through(Resize(height=size.height, width=size.width), frames, RESIZE)
+        if resize is not None:
+            frames = through(resize, frames, RESIZE)
         yield from frames
 
 
@@ -123,14 +141,37 @@ def stage_labels(networks: Sequence[Network]) -> list[str]:
     return [name if times == 1 else f"{name} ({times})" for name, times in zip(names, again, strict=True)]
 
 
+def stage_names(
+    networks: Sequence[Network], *, resizes: bool, borders: bool, on_device: bool
+) -> tuple[str, ...]:
+    """Return the names of all stages of ``restored`` in their order."""
+    last = [RESIZE] if resizes else []
+    if on_device:
+        last = [DOWNLOAD, *last] if borders else [*last, DOWNLOAD]
+    return ("analysis", *stage_labels(networks), *last)
+
+
 def _stage(
-    network: LoadedNetwork, settings: Settings, *, first: Fraction | None, since: Fraction | None
+    network: LoadedNetwork,
+    settings: Settings,
+    operations: Operations,
+    *,
+    first: Fraction | None,
+    since: Fraction | None,
 ) -> Stage:
     parity = settings.parity
     match network.network.kind:
         case Kind.INTERPOLATE:
-            return Interpolate(network, settings.cadence, parity=parity, first=first, since=since)
+            return Interpolate(
+                network, settings.cadence, parity=parity, first=first, since=since, operations=operations
+            )
         case Kind.COLOURISE:
-            return Colourise(network, render_factor=settings.render_factor, parity=parity, since=since)
+            return Colourise(
+                network,
+                render_factor=settings.render_factor,
+                parity=parity,
+                since=since,
+                operations=operations,
+            )
         case Kind.UPSCALE:
-            return Upscale(network, parity=parity, since=since)
+            return Upscale(network, parity=parity, since=since, operations=operations)

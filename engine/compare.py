@@ -159,10 +159,10 @@ def _joined(before: Iterator[Frame], after: Iterator[Frame], layout: Layout, pla
     length = float(film.frames / film.rate) if film.frames and film.rate else _PERIOD
     for old, new in pairs(before, after):
         if last is None or last[0] is not old:
-            last = old, np.clip(lanczos(old.pixels, height, width), 0, 1)
+            last = old, np.clip(lanczos(old.here, height, width), 0, 1)
         first = new.time if first is None else first
         split = 0.5 if plan.before.still else _split(float(new.time - first), min(_PERIOD, length))
-        yield replace(new, pixels=_laid_out(last[1], new.pixels, words, layout, split))
+        yield replace(new, pixels=_laid_out(last[1], new.here, words, layout, split))
 
 
 def _split(seconds: float, period: float) -> float:

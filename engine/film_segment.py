@@ -74,7 +74,7 @@ class FilmSegment:
         self._records.append(json.dumps({"extradata": (self._encoder.extradata or b"").hex()}))
 
     def write(self, frame: Frame) -> None:
-        self._encode(self._writer.write(frame.pixels), frame.time, frame.duration)
+        self._encode(self._writer.write(frame.here), frame.time, frame.duration)
 
     def state(self) -> tuple[bytes | memoryview, ...]:
         assert self._picture is not None

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
 
-Pixels = NDArray[np.float32]
+from .device.array import Pixels, Value, pixels_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +17,7 @@ class Frame:
 
     Attributes:
         pixels: [1, 3, H, W], float32, RGB with the film's own transfer curve, in [0, 1] unless
-            ``Format.clipped`` is not set.
+            ``Format.clipped`` is not set. On a device they may be float16, where its networks' are.
             Nobody writes into an array that has been handed on.
         time: Presentation time in seconds, from the start of the run.
         duration: Seconds until the next frame of the film.
@@ -27,7 +26,7 @@ class Frame:
         held: Whether this only repeats the frame before it, and so need not be looked at.
     """
 
-    pixels: Pixels
+    pixels: Value
     time: Fraction
     duration: Fraction
     index: int = 0
@@ -41,6 +40,11 @@ class Frame:
     @property
     def width(self) -> int:
         return self.pixels.shape[3]
+
+    @property
+    def here(self) -> Pixels:
+        """The pixels in the machine's memory, in float32; those on a device are copied and waited for."""
+        return pixels_of(self.pixels)
 
 
 @dataclass(frozen=True, slots=True)

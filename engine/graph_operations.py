@@ -200,7 +200,8 @@ class GraphOperations:
         with self._lock:
             session = self._sessions.get(graph)
             if session is None:
-                session = self._backend.load(self._artifact.path(graph))
+                # Kept, since a device would be waited for after each run to give that memory back.
+                session = self._backend.load(self._artifact.path(graph), keep=True)
                 self._open.callback(session.close)
                 self._sessions[graph] = session
         return session(**inputs)

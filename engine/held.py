@@ -25,7 +25,7 @@ def mark_held(frames: Iterator[Frame]) -> Iterator[Frame]:
     repeats = 0
     for frame in frames:
         held = shown is not None and not frame.cut and repeats < _LONGEST
-        if shown is not None and held and is_held(frame.pixels, shown.pixels):
+        if shown is not None and held and is_held(frame.here, shown.here):
             repeats += 1
             yield replace(frame, held=True)
         else:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from .backend import Backend, Session
+from .device.device import Device
 
 
 class LoadedOnce:
@@ -36,6 +37,11 @@ class LoadedOnce:
     def precisions(self) -> tuple[str, ...]:
         """As the other backend's."""
         return self._backend.precisions
+
+    @property
+    def device(self) -> Device | None:
+        """As the other backend's."""
+        return self._backend.device
 
     def memory(self) -> int | None:
         """As the other backend's."""

@@ -85,7 +85,7 @@ class PictureCoder:
         context.sample_aspect_ratio = self._film.pixel_aspect
         context.color_range = 2
         context.options = dict(self._kind.options)
-        picture = self._writer.write(frame.pixels)
+        picture = self._writer.write(frame.here)
         return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
 
 

@@ -12,16 +12,19 @@ from pathlib import Path
 from ..errors import InputError
 from ..models.deoldify import RENDER_BASE
 from ..models.spec import Kind
+from ..models.store import Artifact
 from .backend import Backend, LoadedNetwork
-from .chain import RESIZE, ahead_of, restored, stage_labels
+from .chain import ahead_of, restored, stage_names
 from .course import Course, Observer
 from .frame import Format, Frame
+from .graph_operations import GraphOperations
 from .job.folder import Job
 from .job.identity import MEMORY, Signature, identity_of, signature_of
 from .job.segments import Position
 from .job.space import check_start
 from .memory import KEPT, Use, default_memory, shares
 from .naming import place_of
+from .on_device import OnDevice, picture_graphs
 from .plan import Plan, Step, opened, plan
 from .prefetch import prefetch
 from .remarks import Remarks
@@ -97,14 +100,17 @@ def run(
     began = time.monotonic()
     trail, clock = Trail(), Clock()
     networks = [step.network for step in plan.steps]
-    observer = Observer(lambda: _spent(clock, plan))
+    artifacts = [step.artifact for step in plan.steps]
+    pictures = picture_graphs(artifacts, backend, settings.parity)
+    observer = Observer(lambda: _spent(clock, plan, on_device=pictures is not None))
     if plan.job is not None:
         check_start(plan.job, plan.output.parent, plan.size)
     with ExitStack() as stack:
         remarks = stack.enter_context(Remarks(plan.remarks))
         source = stack.enter_context(opened(plan.input, settings))
         memory = settings.memory or backend.memory() or default_memory()
-        job = _job(plan, settings, source, backend, memory)
+        used = artifacts if pictures is None else [*artifacts, pictures]
+        job = _job(plan, settings, source, used, device=backend.name, memory=memory)
         sink = stack.enter_context(
             open_sink(
                 plan.output,
@@ -126,13 +132,15 @@ def run(
             if settings.memory is None and job is not None:
                 memory = _memory_as_before(job, memory)
             loaded = _loaded(plan, settings, backend, memory, stack)
+            on_device = _on_device(backend, pictures, stack)
             if sink.position.restart is not None:
                 trail.go_on(sink.position.restart)
             shots = _shots_before(sink.position)
             clock.begin()
             observer.begin([card.since for card in job.cards] if job else [])
-            frames = _frames(source, loaded, settings, clock, trail, sink.position, plan)
-            with closing(frames), _interrupted_by_errors(loaded):
+            frames = _frames(source, loaded, settings, clock, trail, sink.position, plan, on_device)
+            running = loaded if on_device is None else [*loaded, on_device.operations]
+            with closing(frames), _interrupted_by_errors(running):
                 if progress:
                     progress(written, plan.after.frames)  # the first frame may take minutes
                 for frame in clock.timed("departure", frames):
@@ -145,7 +153,7 @@ def run(
                     if progress:
                         progress(written, plan.after.frames)
             observer.finish()
-        timings, written_by = _spent(clock, plan), time.monotonic()
+        timings, written_by = _spent(clock, plan, on_device=pictures is not None), time.monotonic()
     end = time.monotonic()
     seconds, finishing, kept = end - began, end - written_by, sink.position.frames
     course = observer.end(backend.name, remarks.kept)
@@ -153,14 +161,14 @@ def run(
     return Summary(*made, seconds, timings, plan, settings, course, finishing)
 
 
-def _spent(clock: Clock, plan: Plan) -> Timings:
-    networks = stage_labels([step.network for step in plan.steps])
-    return clock.stopped(
-        decode="decode",
-        arrival="arrival",
-        stages=("analysis", *networks, *((RESIZE,) if plan.resizes else ())),
-        departure="departure",
+def _spent(clock: Clock, plan: Plan, *, on_device: bool) -> Timings:
+    stages = stage_names(
+        [step.network for step in plan.steps],
+        resizes=plan.resizes,
+        borders=plan.borders is not None,
+        on_device=on_device,
     )
+    return clock.stopped(decode="decode", arrival="arrival", stages=stages, departure="departure")
 
 
 def _shots_before(position: Position) -> int | None:
@@ -183,6 +191,12 @@ def _loaded(
     ]
 
 
+def _on_device(backend: Backend, pictures: Artifact | None, stack: ExitStack) -> OnDevice | None:
+    if pictures is None or backend.device is None:
+        return None
+    return stack.enter_context(OnDevice(backend.device, backend, pictures))
+
+
 def _frames(
     source: Source,
     loaded: Sequence[LoadedNetwork],
@@ -191,6 +205,7 @@ def _frames(
     trail: Trail,
     position: Position,
     plan: Plan,
+    on_device: OnDevice | None,
 ) -> prefetch[Frame]:
     """Return the frames that are still to be made, made ahead in a thread of their own."""
     if position.frames:
@@ -205,15 +220,24 @@ def _frames(
         since=position.until,
         borders=plan.borders,
         size=plan.after if plan.resizes else None,
+        on_device=on_device,
     )
     return prefetch(frames, ahead_of(plan.after))
 
 
-def _job(plan: Plan, settings: Settings, source: Source, backend: Backend, memory: int) -> Job | None:
+def _job(
+    plan: Plan,
+    settings: Settings,
+    source: Source,
+    artifacts: Sequence[Artifact],
+    *,
+    device: str,
+    memory: int,
+) -> Job | None:
     """Return the job of a run; None where nothing is worth keeping."""
     if plan.job is None:
         return None
-    files, artifacts = source.files, [step.artifact for step in plan.steps]
+    files = source.files
     seen = _signature(plan.input, files)
 
     def watch() -> None:
@@ -225,7 +249,7 @@ def _job(plan: Plan, settings: Settings, source: Source, backend: Backend, memor
 
     return Job(
         plan.job,
-        lambda: identity_of(files, settings, artifacts, device=backend.name, memory=memory),
+        lambda: identity_of(files, settings, artifacts, device=device, memory=memory),
         result=place_of(plan.output)[0],
         fresh=settings.fresh,
         watch=watch,
@@ -252,13 +276,13 @@ def _signature(path: Path, files: Sequence[Path]) -> Signature:
 
 
 @contextmanager
-def _interrupted_by_errors(networks: Sequence[LoadedNetwork]) -> Generator[None]:
+def _interrupted_by_errors(running: Sequence[LoadedNetwork | GraphOperations]) -> Generator[None]:
     """Let nobody wait for a frame, which may take minutes, once it is known that it is not wanted."""
     try:
         yield
     except BaseException:
-        for network in networks:
-            network.interrupt()
+        for each in running:
+            each.interrupt()
         raise
 
 

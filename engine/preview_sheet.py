@@ -87,7 +87,7 @@ def _picture(source: Source, index: int, shape: Shape) -> Image.Image:
         pass
     if frame is None:
         raise InputError(f"{source.path} holds no frame.", "Check the film, or try other samples.")
-    return picture_for(frame.pixels, shape)
+    return picture_for(frame.here, shape)
 
 
 def _where(start: Fraction, sample: Sample) -> str:

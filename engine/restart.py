@@ -93,7 +93,7 @@ class Trail:
     def follow(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Pass the frames through, with cuts and held frames marked, and remember them."""
         for frame in frames:
-            mark = Mark(frame.time, frame.index, frame.cut, frame.held, checksum(frame.pixels))
+            mark = Mark(frame.time, frame.index, frame.cut, frame.held, checksum(frame.here))
             with self._lock:
                 self._first = frame.time if self._first is None else self._first
                 self._marks.append(mark)
@@ -163,7 +163,7 @@ def as_before(frames: Iterator[Frame], restart: Restart) -> Iterator[Frame] | No
         frame = next(frames, None)
         if frame is None or (frame.time, frame.index) != (mark.time, mark.index):
             return None
-        if checksum(frame.pixels) != mark.checksum:
+        if checksum(frame.here) != mark.checksum:
             return None
         begun.append(replace(frame, cut=mark.cut))
     return chain(begun, frames)

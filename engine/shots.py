@@ -54,7 +54,7 @@ def mark_cuts(frames: Iterator[Frame]) -> Iterator[Frame]:
     ahead: deque[_Seen] = deque()
     last: Thumbnail | None = None
     for frame in frames:
-        small = thumbnail(frame.pixels)
+        small = thumbnail(frame.here)
         ahead.append(_Seen(frame, small, 1.0 if last is None else unexplained(last, small)))
         last = small
         if len(ahead) > _AROUND:

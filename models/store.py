@@ -117,6 +117,11 @@ class Artifact:
         """Return the ONNX file of a graph; KeyError where the network has none of that name."""
         return self.folder / self.card.graphs[graph].file
 
+    @property
+    def store(self) -> Store:
+        """The store that it lies in."""
+        return Store(self.folder.parent.parent)
+
 
 def artifact_key(
     network: str,

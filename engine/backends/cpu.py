@@ -60,6 +60,7 @@ class CpuBackend:
 
     name = "cpu"
     precisions = ("fp32",)
+    device = None
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads

@@ -108,13 +108,13 @@ class CudaBackend:
     precisions = ("fp16", "fp32")
 
     def __init__(self, device: Device) -> None:
-        self._device = device
+        self.device = device
 
     def load(self, path: Path, *, keep: bool = False) -> CudaSession:
-        return CudaSession(path, self._device, keep=keep)
+        return CudaSession(path, self.device, keep=keep)
 
     def memory(self) -> int:
-        return self._device.room()
+        return self.device.room()
 
 
 def _loaded(path: Path, device: Device) -> Any:

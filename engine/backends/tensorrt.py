@@ -62,7 +62,7 @@ class TensorrtBackend:
     precisions = ("fp16", "fp32")
 
     def __init__(self, device: Device, *, rest: Backend, strict: bool = True) -> None:
-        self._device = device
+        self.device = device
         self._rest = rest
         self._strict = strict
         self._gpu = find_gpu()
@@ -90,11 +90,11 @@ class TensorrtBackend:
         return self._rest.load(path, keep=keep)
 
     def memory(self) -> int:
-        return self._device.room()
+        return self.device.room()
 
     def open(self, network: Network, engines: Sequence[Engine]) -> TensorrtSession:
         """Return a session on engines of one graph, the best first."""
-        return TensorrtSession(self._trt, self._runtime, self._device, network, engines, self._words)
+        return TensorrtSession(self._trt, self._runtime, self.device, network, engines, self._words)
 
     def _usable(self, path: Path) -> tuple[list[Engine], str]:
         """Return the engines of an ONNX file that are valid here, and why there is none if there is none."""

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
-from ..frame import Pixels
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .device import Device
 
 DType = np.dtype[Any]
+Pixels = NDArray[np.float32]
 
 
 class Event:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from contextlib import ExitStack
 from threading import RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ UNDER_WAY = 3
 """Copies of one size that may be under way: one is copied, one waits, one is being filled."""
 
 _PAGE = 4096
+
+Item = TypeVar("Item")
 
 
 class Pinned:
@@ -147,10 +149,24 @@ def in_flight(downloads: Iterable[Download], most: int = UNDER_WAY - 1) -> Gener
 
     While one is waited for here, the device has the next to compute and those after that to take in.
     """
-    coming: deque[Download] = deque()
-    for download in downloads:
-        coming.append(download)
+    return (download.wait() for download in held_back(downloads, most))
+
+
+def held_back(items: Iterable[Item], most: int) -> Generator[Item]:
+    """Give items, each once so many more were made; an error comes after all that were made before it."""
+    coming: deque[Item] = deque()
+    making, failure = iter(items), None
+    while True:
+        try:
+            coming.append(next(making))
+        except StopIteration:
+            break
+        except Exception as error:
+            failure = error
+            break
         if len(coming) > most:
-            yield coming.popleft().wait()
+            yield coming.popleft()
     while coming:
-        yield coming.popleft().wait()
+        yield coming.popleft()
+    if failure is not None:
+        raise failure

@@ -86,9 +86,9 @@ def stills(plan: Plan, settings: Settings, times: Sequence[Fraction], *, shares:
     found: list[Still] = []
     with opened(plan.input, settings) as source, opened_result(plan) as result:
         for before, after in _frames_at(source, result, times):
-            enlarged = lanczos(before.pixels, after.height, after.width)
+            enlarged = lanczos(before.here, after.height, after.width)
             found.append(
-                _still(before.time + (settings.start or 0), enlarged, after.pixels, (width, height), limit)
+                _still(before.time + (settings.start or 0), enlarged, after.here, (width, height), limit)
             )
     return found
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from ...models.spec import Graph
 from ..backend import LoadedNetwork
-from ..device.array import Value, pixels_of
-from ..frame import Pixels
+from ..device.array import Value
 
 Known = Mapping[str, Value]
 """Tensors by the names that graphs know them by, on the device that the graphs run on or not."""
@@ -20,7 +19,7 @@ Known = Mapping[str, Value]
 class Interpolator(Protocol):
     """A network on frames [1, 3, H, W], H and W multiples of what it needs."""
 
-    def alone(self, frame: Pixels) -> Known:
+    def alone(self, frame: Value) -> Known:
         """Return what is computed of one frame."""
         ...
 
@@ -28,7 +27,7 @@ class Interpolator(Protocol):
         """Return what is computed of two frames, from what ``alone`` returned for each."""
         ...
 
-    def between(self, pair: Known, t: float) -> Pixels:
+    def between(self, pair: Known, t: float) -> Value:
         """Return the frame [1, 3, H, W] at a time in (0, 1) between them, not clipped."""
         ...
 
@@ -39,7 +38,7 @@ class Dain:
 
     network: LoadedNetwork
 
-    def alone(self, frame: Pixels) -> Known:
+    def alone(self, frame: Value) -> Known:
         return {"frame": frame} | named(self.network, "features", frame=frame)
 
     def pair(self, a: Known, b: Known) -> Known:
@@ -51,9 +50,9 @@ class Dain:
         warp = self.network.network.graph("warp")
         return {tensor.name: known[tensor.name] for tensor in warp.inputs if tensor.name != "t"}
 
-    def between(self, pair: Known, t: float) -> Pixels:
+    def between(self, pair: Known, t: float) -> Value:
         (moved,) = self.network.run("warp", **pair, t=np.array([t], np.float32))
-        return pixels_of(self.network.run("rectify", moved=moved)[0])
+        return self.network.run("rectify", moved=moved)[0]
 
 
 def named(network: LoadedNetwork, graph: str, **inputs: Value) -> dict[str, Value]:

@@ -32,7 +32,7 @@ class DainDepth:
 
     network: LoadedNetwork
 
-    def alone(self, frame: Pixels) -> Known:
+    def alone(self, frame: Value) -> Known:
         (half,) = self.network.run("shallow", frame=frame)
         (below,) = self.network.run("deep", half=half)
         known = {"frame": frame} | named(self.network, "depth", frame=frame, below=below)
@@ -49,7 +49,7 @@ class DainDepth:
             known |= named(self.network, name, **asked_for(self._graph(name), known))
         return {name: value for name, value in known.items() if "level" not in name}
 
-    def between(self, pair: Known, t: float) -> Pixels:
+    def between(self, pair: Known, t: float) -> Value:
         known = dict(pair) | {"t": np.array([t], np.float32)}
         known |= named(self.network, "motion", **asked_for(self._graph("motion"), known))
         height, width = known["a"].shape[2:]
@@ -58,7 +58,7 @@ class DainDepth:
         for side in "ab":
             given = (known[f"{side}_{name}"] for name in ("context", "motion", "kernel"))
             known[f"{side}_warped"] = self._warped_whole(*given)
-        return pixels_of(self.network.run("rectify", **asked_for(self._graph("rectify"), known))[0])
+        return self.network.run("rectify", **asked_for(self._graph("rectify"), known))[0]
 
     def _graph(self, name: str) -> Graph:
         return self.network.network.graph(name)

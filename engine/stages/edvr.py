@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from ...models.edvr import WINDOW
 from ..backend import LoadedNetwork
-from ..device.array import Value, pixels_of
-from ..frame import Pixels
+from ..device.array import Value
 
 Pyramid = tuple[Value, ...]
 """Features of one frame at three levels."""
@@ -20,11 +19,11 @@ class Edvr:
 
     network: LoadedNetwork
 
-    def pyramid(self, frame: Pixels) -> Pyramid:
+    def pyramid(self, frame: Value) -> Pyramid:
         """Return what is computed of a frame alone."""
         return self.network.run("pyramid", frame=frame)
 
-    def enlarged(self, centre: Pixels, pyramids: Sequence[Pyramid]) -> Pixels:
+    def enlarged(self, centre: Value, pyramids: Sequence[Pyramid]) -> Value:
         """Return the middle frame of a window in four times the size, [1, 3, 4H, 4W], not clipped."""
         reference = _levels("reference", pyramids[WINDOW // 2])
         # The small network takes the middle frame's own features where EDVR aligns them with themselves.
@@ -37,7 +36,7 @@ class Edvr:
         (fused,) = self.network.run("fusion", **aligned)
         del aligned  # five maps that nobody needs any more
         (rebuilt,) = self.network.run("rebuild", fused=fused)
-        return pixels_of(self.network.run("enlarge", centre=centre, rebuilt=rebuilt)[0])
+        return self.network.run("enlarge", centre=centre, rebuilt=rebuilt)[0]
 
 
 def _levels(prefix: str, pyramid: Pyramid) -> dict[str, Value]:

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-import numpy as np
-
 from ...models.dain_depth import DAIN_DEPTH
 from ..backend import LoadedNetwork
 from ..cadence import Cadence, Due
-from ..frame import Frame, Pixels, blank
-from ..held import is_same
-from ..parity import Parity, finished
+from ..frame import Frame, blank
+from ..operations import HostOperations, Operations
+from ..parity import Parity
 from .dain import Dain, Interpolator, Known
 from .dain_depth import DainDepth
 
@@ -26,17 +24,6 @@ class Padding:
     bottom: int
     left: int
     right: int
-
-    def around(self, pixels: Pixels) -> Pixels:
-        """Return [1, 3, H, W] with its outermost pixels repeated outwards."""
-        if self == Padding(0, 0, 0, 0):
-            return pixels
-        return np.pad(pixels, ((0, 0), (0, 0), (self.top, self.bottom), (self.left, self.right)), mode="edge")
-
-    def inside(self, pixels: Pixels) -> Pixels:
-        """Return what ``around`` was given."""
-        height, width = pixels.shape[2:]
-        return pixels[:, :, self.top : height - self.bottom, self.left : width - self.right]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +49,7 @@ class Interpolate:
         parity: See ``engine.parity``.
         first: The time of the film's first frame, where the stage is given only the rest.
         since: Frames before this time are asked for by nobody and come out blank.
+        operations: What is done to pictures around the network; None: in NumPy, as the parity wants it.
     """
 
     def __init__(
@@ -72,10 +60,12 @@ class Interpolate:
         parity: Parity = Parity.CORRECT,
         first: Fraction | None = None,
         since: Fraction | None = None,
+        operations: Operations | None = None,
     ) -> None:
         self._network = network
         self._cadence = cadence
         self._parity = parity
+        self._operations = operations or HostOperations(parity)
         self._first = first
         self._since = since
         self._last: _Seen | None = None
@@ -103,7 +93,7 @@ class Interpolate:
             yield anchor, None, waiting[:1] if self._parity is Parity.PPGAN else waiting
 
     def _between(self, a: Frame, b: Frame | None, due: list[Due]) -> Iterator[Frame]:
-        still = b is None or b.cut or (self._parity is Parity.CORRECT and is_same(a.pixels, b.pixels))
+        still = b is None or b.cut or (self._parity is Parity.CORRECT and self._is_same(a, b))
         pair: tuple[_Seen, Known] | None = None
         for wanted in due:
             if self._since is not None and wanted.time < self._since:
@@ -114,15 +104,24 @@ class Interpolate:
                 pair = pair or self._pair(a, b)
                 seen, known = pair
                 between = self._interpolator.between(known, float((wanted.time - a.time) / (b.time - a.time)))
-                pixels = np.ascontiguousarray(finished(seen.padding.inside(between), self._parity))
+                top, left = seen.padding.top, seen.padding.left
+                pixels = self._operations.finished(
+                    between, top=top, left=left, height=a.height, width=a.width
+                )
             yield Frame(pixels, wanted.time, wanted.duration, wanted.index)
+
+    def _is_same(self, a: Frame, b: Frame) -> bool:
+        return self._operations.is_same(a.pixels, b.pixels)
 
     def _seen(self, frame: Frame) -> _Seen:
         """Return what is computed of a frame alone; the last one is remembered for the pair that follows."""
         if self._last is not None and self._last.frame is frame:
             return self._last
         padding = padding_for(frame.height, frame.width, self._network.network.multiple, self._parity)
-        self._last = _Seen(frame, padding, self._interpolator.alone(padding.around(frame.pixels)))
+        padded = self._operations.padded(
+            frame.pixels, top=padding.top, bottom=padding.bottom, left=padding.left, right=padding.right
+        )
+        self._last = _Seen(frame, padding, self._interpolator.alone(padded))
         return self._last
 
     def _pair(self, first: Frame, second: Frame) -> tuple[_Seen, Known]:

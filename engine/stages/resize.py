@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ..frame import Frame, Pixels
-from ..resample import lanczos
+from ..device.array import Value
+from ..frame import Frame
+from ..operations import HostOperations, Operations
 
 
 class Resize:
@@ -14,15 +15,17 @@ class Resize:
 
     Args:
         height, width: Pixels.
+        operations: What it is done with; None: in NumPy.
     """
 
-    def __init__(self, *, height: int, width: int) -> None:
+    def __init__(self, *, height: int, width: int, operations: Operations | None = None) -> None:
         self._height = height
         self._width = width
+        self._operations = operations or HostOperations()
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        last: tuple[Pixels, Pixels] | None = None
+        last: tuple[Value, Value] | None = None
         for frame in frames:
             if last is None or frame.pixels is not last[0]:
-                last = frame.pixels, lanczos(frame.pixels, self._height, self._width)
+                last = frame.pixels, self._operations.resized(frame.pixels, self._height, self._width)
             yield replace(frame, pixels=last[1])

@@ -49,7 +49,7 @@ class Surround:
             height, width = frame.height, frame.width
             side = self._borders
             rows, columns = slice(side.top, height - side.bottom), slice(side.left, width - side.right)
-            pixels = frame.pixels
+            pixels = frame.here
             parts = (
                 pixels[:, :, : rows.start],
                 pixels[:, :, rows.stop :],
@@ -65,7 +65,7 @@ class Surround:
         for frame in frames:
             while len(self._outside) > 1 and self._outside[1].time <= frame.time:
                 self._outside.popleft()
-            yield replace(frame, pixels=self._framed(frame.pixels, self._outside[0]))
+            yield replace(frame, pixels=self._framed(frame.here, self._outside[0]))
 
     def _framed(self, picture: Pixels, outside: _Outside) -> Pixels:
         side = self._borders

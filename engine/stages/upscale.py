@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-import numpy as np
-
 from ...models.edvr import WINDOW
 from ..backend import LoadedNetwork
-from ..frame import Frame, Pixels, blank
-from ..held import is_same
-from ..parity import Parity, finished
+from ..device.array import Value
+from ..frame import Frame, blank
+from ..operations import HostOperations, Operations
+from ..parity import Parity
 from .edvr import Edvr, Pyramid
 
 _REACH = WINDOW // 2
@@ -28,7 +27,7 @@ class _Seen:
 
     frame: Frame
     picture: int
-    known: tuple[Pixels, Pyramid] | None = None
+    known: tuple[Value, Pyramid] | None = None
 
 
 class Upscale:
@@ -44,16 +43,22 @@ class Upscale:
         network: A loaded upscaler.
         parity: See ``engine.parity``.
         since: Frames before this time are asked for by nobody and come out blank.
+        operations: What is done to pictures around the network; None: in NumPy, as the parity wants it.
     """
 
     def __init__(
-        self, network: LoadedNetwork, *, parity: Parity = Parity.CORRECT, since: Fraction | None = None
+        self,
+        network: LoadedNetwork,
+        *,
+        parity: Parity = Parity.CORRECT,
+        since: Fraction | None = None,
+        operations: Operations | None = None,
     ) -> None:
         self._network = network
         self._upscaler = Edvr(network)
-        self._parity = parity
+        self._operations = operations or HostOperations(parity)
         self._since = since
-        self._last: tuple[list[int], Pixels] | None = None  # pictures of a window, and what it gave
+        self._last: tuple[list[int], Value] | None = None  # pictures of a window, and what it gave
 
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         shot: deque[_Seen] = deque(maxlen=WINDOW)
@@ -76,16 +81,16 @@ class Upscale:
             yield self._enlarged(shot, index, count)
 
     def _following(self, shot: deque[_Seen], frame: Frame) -> _Seen:
-        if shot and is_same(frame.pixels, shot[-1].frame.pixels):
+        if shot and self._operations.is_same(frame.pixels, shot[-1].frame.pixels):
             return _Seen(frame, shot[-1].picture)
         return _Seen(frame, shot[-1].picture + 1 if shot else 0)
 
-    def _known(self, seen: _Seen) -> tuple[Pixels, Pyramid]:
+    def _known(self, seen: _Seen) -> tuple[Value, Pyramid]:
         """Return a frame's padded pixels and its pyramid, computed when the first window asks for them."""
         if seen.known is None:
             frame, multiple = seen.frame, self._network.network.multiple
             below, right = -frame.height % multiple, -frame.width % multiple
-            padded = np.pad(frame.pixels, ((0, 0), (0, 0), (0, below), (0, right)), mode="edge")
+            padded = self._operations.padded(frame.pixels, top=0, bottom=below, left=0, right=right)
             seen.known = padded, self._upscaler.pyramid(padded)
         return seen.known
 
@@ -103,7 +108,7 @@ class Upscale:
         window = [self._known(entry) for entry in seen]
         padded, _ = window[_REACH]
         enlarged = self._upscaler.enlarged(padded, [pyramid for _, pyramid in window])
-        pixels = np.ascontiguousarray(finished(enlarged[:, :, :height, :width], self._parity))
+        pixels = self._operations.finished(enlarged, top=0, left=0, height=height, width=width)
         self._last = pictures, pixels
         return replace(centre, pixels=pixels)
 

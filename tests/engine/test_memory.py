@@ -99,7 +99,7 @@ def test_a_run_gives_every_network_its_share(
     film = make_film("a.mp4", drifting(2))
     settings = Settings(order=("deoldify",), render_factor=2, memory=asked)
     plan = pipeline.plan(film, tmp_path / "b.mp4", settings, Anything())
-    device = type("Device", (), {"name": "cpu", "memory": staticmethod(lambda: own)})
+    device = type("Device", (), {"name": "cpu", "device": None, "memory": staticmethod(lambda: own)})
     pipeline.run(plan, settings, device)
     assert given == [("deoldify", expected, keep)]
 

@@ -95,6 +95,7 @@ class FakeRuntime:
 
     Attributes:
         calls: Names of all calls, in order.
+        copied: Kind and bytes of each copy in or out, in order.
         ran: What ran, in order.
         now: Made-up time of the host, which takes none but to wait.
         fail_next: Name of the call that fails when it is made next.
@@ -104,6 +105,7 @@ class FakeRuntime:
         self, *, fail_at: int | None = None, room: int = 1 << 40, lasts: dict[str, float] | None = None
     ) -> None:
         self.calls: list[str] = []
+        self.copied: list[tuple[str, int]] = []
         self.ran: list[Operation] = []
         self.hazards: list[str] = []
         self.now = 0.0
@@ -216,6 +218,7 @@ class FakeRuntime:
 
     def copy_in(self, target: int, pinned: int, size: int, stream: int) -> None:
         self._called("copy_in")
+        self.copied.append(("copy_in", size))
         self._found(pinned, size, pinned=True)
         self._found(target, size, pinned=False)
         self.kernel(
@@ -224,6 +227,7 @@ class FakeRuntime:
 
     def copy_out(self, pinned: int, source: int, size: int, stream: int) -> None:
         self._called("copy_out")
+        self.copied.append(("copy_out", size))
         self._found(pinned, size, pinned=True)
         self._found(source, size, pinned=False)
         self.kernel(

@@ -81,7 +81,7 @@ def test_networks_without_engines_are_onnx_runtimes_unless_tensorrt_was_asked_fo
 def test_one_device_serves_both(engines, machine):
     chosen("tensorrt")
     ((device, rest, _),) = engines
-    assert rest._device is device
+    assert rest.device is device
     assert machine.fake.calls.count("make_stream") == 3
 
 

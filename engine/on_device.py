@@ -1,0 +1,135 @@
+"""Frames that stay on a device from the first network to the last, and their way there and back."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..models.store import Artifact
+from .backend import Backend
+from .device.array import DeviceArray, Pixels, Value
+from .device.device import Device
+from .device.transfers import UNDER_WAY, Download, held_back
+from .frame import Frame
+from .graph_operations import GraphOperations, graphs_in
+from .held import is_same
+from .parity import Parity
+
+_log = logging.getLogger(__name__)
+
+
+def picture_graphs(artifacts: Sequence[Artifact], backend: Backend, parity: Parity) -> Artifact | None:
+    """Return the graphs for what is done to pictures between these networks, in their precision.
+
+    None where frames go through the machine's memory between them: on the CPU, where PaddleGAN's bytes are
+    wanted, which are made in NumPy, and where networks differ in the type of their pictures.
+
+    Raises:
+        StoreError: They have not been exported, or by another version, or a file is damaged.
+    """
+    if backend.device is None or parity is Parity.PPGAN or not artifacts:
+        return None
+    precisions = {artifact.card.precision for artifact in artifacts}
+    if len(precisions) > 1:
+        _log.warning(
+            "Some networks run in fp16 and some in fp32, so frames leave the device between them, which is "
+            "slower; export all in one precision."
+        )
+        return None
+    return graphs_in(artifacts[0].store, precision=precisions.pop())
+
+
+class _Operations(GraphOperations):
+    """Those on a device, which is not asked about frames that came from here: for an answer it is waited for.
+
+    Attributes:
+        here: Arrays on the device, for as long as they are there, and what was uploaded to them.
+    """
+
+    def __init__(self, backend: Backend, artifact: Artifact, device: Device) -> None:
+        super().__init__(backend, artifact, upload=device.upload)
+        self.here: WeakKeyDictionary[DeviceArray, Pixels] = WeakKeyDictionary()
+
+    def is_same(self, pixels: Value, previous: Value) -> bool:
+        if isinstance(pixels, DeviceArray) and isinstance(previous, DeviceArray):
+            one, other = self.here.get(pixels), self.here.get(previous)
+            if one is not None and other is not None:
+                return is_same(one, other)
+        return super().is_same(pixels, previous)
+
+
+class OnDevice:
+    """A device that frames stay on, usable while it is entered.
+
+    Args:
+        device: Where they stay.
+        backend: What runs the graphs for pictures there.
+        artifact: These graphs.
+
+    Attributes:
+        operations: What stages do to pictures there.
+    """
+
+    def __init__(self, device: Device, backend: Backend, artifact: Artifact) -> None:
+        self.operations = _Operations(backend, artifact, device)
+        self._device = device
+        self._dtype = np.dtype(np.float16 if artifact.card.precision == "fp16" else np.float32)
+
+    def __enter__(self) -> Self:
+        self.operations.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.operations.__exit__(kind, error, trace)
+
+    def arriving(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Give the frames with their pixels on the device, each once the next two are on their way there.
+
+        Frames that follow each other and are equal share an array.
+        """
+        return held_back(self._uploaded(frames), UNDER_WAY - 1)
+
+    def leaving(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        """Give the frames with their pixels in the machine's memory, each once two more are computed.
+
+        Nobody waits for the device but here, and here it has those to compute. Frames that share an array
+        share it afterwards.
+        """
+        arrived: tuple[Download, Pixels] | None = None
+        for frame, download in held_back(_downloaded(frames), UNDER_WAY - 1):
+            if download is None:
+                yield frame
+                continue
+            if arrived is None or arrived[0] is not download:
+                arrived = download, download.wait().astype(np.float32, copy=False)
+            yield replace(frame, pixels=arrived[1])
+
+    def _uploaded(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        last: tuple[Pixels, DeviceArray] | None = None
+        for frame in frames:
+            here = frame.here
+            if last is None or not (here is last[0] or is_same(here, last[0])):
+                last = here, self._device.upload(here, self._dtype)
+                self.operations.here[last[1]] = here
+            yield replace(frame, pixels=last[1])
+
+
+def _downloaded(frames: Iterator[Frame]) -> Iterator[tuple[Frame, Download | None]]:
+    """Give the frames with what brings their pixels; None for those that are here."""
+    last: tuple[DeviceArray, Download] | None = None
+    for frame in frames:
+        pixels = frame.pixels
+        if not isinstance(pixels, DeviceArray):
+            yield frame, None
+            continue
+        if last is None or last[0] is not pixels:
+            last = pixels, pixels.device.download(pixels)
+        yield frame, last[1]
