@@ -27,6 +27,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: "parity" not in item.path.parts)
 
 
+# Comparisons that run in Paddle alone, and take minutes: beside the others.
+_WITHOUT_EXPORTS = ("test_dain_depth_golden.py", "test_dain_depth_operators.py", "test_starters.py")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
     """Keep the comparisons with Paddle in one process, since they share their networks.
@@ -37,7 +41,10 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
 
     class Scheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return "parity" if "parity/" in nodeid.split("::")[0] else nodeid
+            file = nodeid.split("::")[0]
+            if "parity/" not in file:
+                return nodeid
+            return file if file.endswith(_WITHOUT_EXPORTS) else "parity"
 
     return Scheduling(config, log)
 
