@@ -8,9 +8,10 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import StoreError
+from ..models.card import export_command
 from ..models.manifest import NETWORKS, network_named
 from ..models.spec import PRECISIONS, Network
-from ..models.store import Artifact, Store, default_store, export_command
+from ..models.store import Artifact, Store, default_store
 from . import engines
 from .terminal import DONE, Grammar, ProgressDisplay, exit_code
 

@@ -10,9 +10,9 @@ from typing import Any, cast
 import numpy as np
 
 from ..errors import ExportError, WeightsError
+from ..models.card import Parity
 from ..models.deoldify import MEAN, STD
 from ..models.spec import Kind, Network, Tolerance
-from ..models.store import Parity
 from .half_rounded import rounded
 from .networks.examples import extremes, moving_pictures
 from .recipe import Array, Arrays, Recipe, Run

@@ -14,17 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ExportError, WeightsError
+from ..models.card import EXPORT_REVISION, Card, GraphFile, Parity, artifact_key
 from ..models.spec import PRECISIONS, Network
-from ..models.store import (
-    EXPORT_REVISION,
-    Artifact,
-    Card,
-    GraphFile,
-    Parity,
-    Store,
-    artifact_key,
-    file_digest,
-)
+from ..models.store import Artifact, Store, file_digest
 from .download import fetch
 from .hashes import RECORD
 from .process import Said, failure, run_apart

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import ExportError
+from ..models.card import EXPORT_REVISION, Card, GraphFile, Parity, artifact_key
 from ..models.pictures import (
     DIFFERENCE,
     FINISH,
@@ -30,16 +31,7 @@ from ..models.pictures import (
     ingest,
 )
 from ..models.spec import Tensor
-from ..models.store import (
-    EXPORT_REVISION,
-    Artifact,
-    Card,
-    GraphFile,
-    Parity,
-    Store,
-    artifact_key,
-    file_digest,
-)
+from ..models.store import Artifact, Store, file_digest
 from .check import graphs_in
 from .picture_changes import (
     difference_model,

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..models.card import Parity
 from ..models.manifest import network_named
 from ..models.spec import Network
-from ..models.store import Parity
 from .check import HalvesIn, check_interpolation, compare, compare_halves, graphs_in
 from .half import half_from_full
 from .networks import recipe_for

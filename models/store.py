@@ -8,7 +8,6 @@ A folder appears whole, by a rename, or not at all. The key is a digest of all t
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import sys
@@ -16,19 +15,15 @@ import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from platformdirs import user_cache_path
 
 from ..errors import StoreError
+from .card import CARD, EXPORT_REVISION, Card, export_command, precision_option, read_card, write_card
 from .spec import Graph
-
-EXPORT_REVISION = 4
-"""Raised whenever the graphs that an export yields change: what is older is then exported anew."""
-
-CARD = "card.json"
 
 _A_DAY = 24 * 60 * 60
 _IN_USE = ".in-use"  # locked for as long as somebody works beside it
@@ -49,64 +44,6 @@ class GraphSet(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class GraphFile:
-    """One ONNX file of an artifact: its name in the folder, its size in bytes and its sha256."""
-
-    file: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parity:
-    """How far a network's graphs are from Paddle on one input: largest, mean and relative L2 difference.
-
-    ``largest`` is the largest value that one node of a float16 graph handed to another, of 65504 at most.
-    """
-
-    height: int
-    width: int
-    maximum: float
-    mean: float
-    relative_l2: float
-    largest: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What an artifact is and where it comes from.
-
-    Attributes:
-        network: Its name in the manifest.
-        precision: ``fp32`` or ``fp16``.
-        revision: ``EXPORT_REVISION`` at the time.
-        weights: File name or address of the weights, or ``rehearsal``.
-        weights_sha256: Digest of the weights.
-        rehearsal: Whether the weights are random, so that the pictures mean nothing.
-        versions: Versions of the libraries that made the graphs.
-        created: When, ISO 8601, UTC.
-        graphs: The files by graph name.
-        parity: What was measured against Paddle before the artifact was stored.
-    """
-
-    network: str
-    precision: str
-    revision: int
-    weights: str
-    weights_sha256: str
-    rehearsal: bool
-    versions: dict[str, str]
-    created: str
-    graphs: dict[str, GraphFile]
-    parity: tuple[Parity, ...]
-
-    @property
-    def key(self) -> str:
-        """Digest of all that the graphs depend on, 16 hexadecimal digits."""
-        return artifact_key(self.network, self.precision, self.weights_sha256, self.versions, self.revision)
-
-
-@dataclass(frozen=True, slots=True)
 class Artifact:
     """An exported network in the store."""
 
@@ -121,18 +58,6 @@ class Artifact:
     def store(self) -> Store:
         """The store that it lies in."""
         return Store(self.folder.parent.parent)
-
-
-def artifact_key(
-    network: str,
-    precision: str,
-    weights_sha256: str,
-    versions: dict[str, str],
-    revision: int = EXPORT_REVISION,
-) -> str:
-    """Return the digest, 16 hexadecimal digits, of all that exported graphs depend on."""
-    facts = [network, precision, revision, weights_sha256, sorted(versions.items())]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
 def file_digest(path: Path) -> str:
@@ -164,7 +89,7 @@ class Store:
         """
         found: list[Artifact] = []
         for path in (self.folder / network.name).glob(f"{precision}-*/{CARD}"):
-            card = _read_card(path)
+            card = read_card(path)
             if card and _belongs(card, network, path.parent, precision):
                 found.append(Artifact(path.parent, card))
         newest_first = sorted(found, key=lambda artifact: artifact.card.created, reverse=True)
@@ -180,7 +105,7 @@ class Store:
         if not artifacts:
             raise StoreError(
                 f"{network.name} has not been exported to {self.folder}.",
-                f"Run `reel-export {network.name}{_option(precision)}` first.",
+                f"Run `reel-export {network.name}{precision_option(precision)}` first.",
             )
         artifact = artifacts[0]
         again = f"Export it again with `{export_command(artifact.card)}`."
@@ -235,7 +160,7 @@ class Store:
 
         An older artifact of the same network, precision and kind of weights is superseded.
         """
-        (scratch / CARD).write_text(json.dumps(asdict(card), indent=2) + "\n", encoding="utf-8")
+        write_card(scratch / CARD, card)
         home = self.folder / card.network
         home.mkdir(parents=True, exist_ok=True)
         target = home / f"{card.precision}-{card.key}"
@@ -282,7 +207,7 @@ def _belongs(card: Card, network: GraphSet, folder: Path, precision: str) -> boo
 
 
 def _superseded(folder: Path, card: Card) -> bool:
-    old = _read_card(folder / CARD)
+    old = read_card(folder / CARD)
     return old is None or old.rehearsal == card.rehearsal
 
 
@@ -291,35 +216,3 @@ def _remove(folder: Path) -> None:
     doomed = folder.with_name(f".doomed-{folder.name}")
     folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
-
-
-def export_command(card: Card) -> str:
-    """Return what a user types to export the like of this card."""
-    return f"reel-export {card.network}{_option(card.precision)}{' --rehearsal' if card.rehearsal else ''}"
-
-
-def _option(precision: str) -> str:
-    """Return what asks for a precision; nothing for the one that is made unless another is asked for."""
-    return "" if precision == "fp32" else f" --precision {precision}"
-
-
-def _read_card(path: Path) -> Card | None:
-    """Return the card in a file, or None where it is not one that this version wrote."""
-    try:
-        fields: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        fields["graphs"] = {name: GraphFile(**graph) for name, graph in fields["graphs"].items()}
-        fields["parity"] = tuple(Parity(**parity) for parity in fields["parity"])
-        card = Card(**fields)
-        return card if _is_sound(card) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None
-
-
-def _is_sound(card: Card) -> bool:
-    """Whether a card read from a file has what is relied upon later; may raise as reading it may."""
-    kinds: list[tuple[object, type]] = [(card.created, str), (card.weights, str), (card.rehearsal, bool)]
-    # The names are followed: none may lead out of the folder.
-    names = [graph.file for graph in card.graphs.values()]
-    inside = all(name not in ("", "..") and Path(name).name == name for name in names)
-    typed = all(isinstance(value, kind) for value, kind in kinds)
-    return inside and typed and bool(card.parity) and bool(card.key)

@@ -12,9 +12,10 @@ import av
 import numpy as np
 import pytest
 from reel.cli import export, run
+from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity
 from reel.models.manifest import network_named
 from reel.models.spec import Kind, Network
-from reel.models.store import EXPORT_REVISION, Card, GraphFile, Parity, Store, file_digest
+from reel.models.store import Store, file_digest
 
 TINY = ("dain", "deoldify", "deoldify-artistic", "edvr", "edvr-m")
 

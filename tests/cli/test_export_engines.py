@@ -17,19 +17,11 @@ from reel.cli.export import main
 from reel.errors import BackendError
 from reel.export import engines as building
 from reel.export import exporter, pictures
+from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity, export_command
 from reel.models.edvr import EDVR_M
 from reel.models.engines import PLAN, all_engines
 from reel.models.gpu import Gpu
-from reel.models.store import (
-    EXPORT_REVISION,
-    Artifact,
-    Card,
-    GraphFile,
-    Parity,
-    Store,
-    export_command,
-    file_digest,
-)
+from reel.models.store import Artifact, Store, file_digest
 
 FAKES = Path(__file__).parents[1] / "fakes"
 GPU = Gpu("NVIDIA H200", "9.0", "580.65.06")

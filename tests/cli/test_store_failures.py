@@ -77,7 +77,7 @@ def test_the_remedy_for_a_rehearsal_is_another_rehearsal(failure, film, rehearsa
 
 
 def test_an_export_by_another_version_is_refused(refused, own_store) -> None:
-    from reel.models.store import EXPORT_REVISION, Card, artifact_key
+    from reel.models.card import EXPORT_REVISION, Card, artifact_key
 
     folder = _folder(own_store, "edvr-m")
     card = json.loads((folder / "card.json").read_text())

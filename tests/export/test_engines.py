@@ -16,12 +16,13 @@ import pytest
 from reel.errors import BackendError, ExportError, ReelError
 from reel.export import engines as module
 from reel.export.engines import build_engines
+from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity
 from reel.models.edvr import EDVR_M
 from reel.models.engines import CARD, PLAN, Basis, Engine, engines_of, find_engine, timing_cache, why_stale
 from reel.models.frame_range import frame_ranges
 from reel.models.gpu import Gpu
 from reel.models.spec import Graph, Tensor, Tiling
-from reel.models.store import EXPORT_REVISION, Artifact, Card, GraphFile, Parity, Store, file_digest
+from reel.models.store import Artifact, Store, file_digest
 
 FAKES = Path(__file__).parents[1] / "fakes"
 GPU = Gpu("NVIDIA H200", "9.0", "580.65.06")

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from reel.errors import ExportError, StoreError
 from reel.export import exporter
+from reel.models.card import export_command
 from reel.models.edvr import EDVR_M
 from reel.models.spec import PRECISIONS
-from reel.models.store import Artifact, Store, export_command
+from reel.models.store import Artifact, Store
 
 # In place of the process that exports: writes down what it was asked for, and files of a few bytes.
 MAKES = """

@@ -12,19 +12,10 @@ from typing import Any
 
 import pytest
 from reel.errors import StoreError
+from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity, artifact_key
 from reel.models.edvr import EDVR, EDVR_M
 from reel.models.spec import Network
-from reel.models.store import (
-    EXPORT_REVISION,
-    Artifact,
-    Card,
-    GraphFile,
-    Parity,
-    Store,
-    artifact_key,
-    default_store,
-    file_digest,
-)
+from reel.models.store import Artifact, Store, default_store, file_digest
 
 VERSIONS = {"onnx": "1", "paddlepaddle": "3"}
 
