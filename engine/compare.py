@@ -20,11 +20,11 @@ from .frame import Format, Frame, Pixels
 from .job.folder import Job, job_folder
 from .label import Label, label
 from .naming import place_of
-from .plan import Plan, opened
+from .plan import Plan, opened, sink_for
 from .prefetch import prefetch
 from .resample import lanczos
 from .settings import Settings
-from .sink import Sink, open_sink
+from .sink import Sink
 from .source import Source, open_source
 
 _MARK = ".compare"
@@ -94,18 +94,8 @@ def compare(plan: Plan, settings: Settings, layout: Layout, *, progress: Progres
         source = stack.enter_context(opened(plan.input, settings))
         result = stack.enter_context(opened_result(plan))
         _check_result(result, plan)
-        sink = open_sink(
-            place,
-            film,
-            encoding=settings.encoding,
-            tracks_of=plan.input if source.has_tracks else None,
-            start=settings.start,
-            end=settings.end,
-            tracks=settings.tracks,
-            overwrite=settings.overwrite,
-            note=_note(plan),
-            job=Job(folder, result=where),
-        )
+        job = Job(folder, result=where)
+        sink = sink_for(place, film, plan, settings, source, note=_note(plan), job=job)
         stack.enter_context(_left_alone(sink, folder))
         joined = _joined(source.frames(), result.frames(), layout, plan)
         with closing(prefetch(joined, ahead_of(film))) as frames:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import InputError
-from ..models.deoldify import RENDER_BASE
-from ..models.spec import Kind
 from ..models.store import Artifact
 from .backend import Backend, LoadedNetwork
 from .chain import ahead_of, restored, stage_names
@@ -22,15 +20,15 @@ from .job.folder import Job
 from .job.identity import MEMORY, Signature, identity_of, signature_of
 from .job.segments import Position
 from .job.space import check_start
-from .memory import KEPT, Use, default_memory, shares
+from .memory import KEPT, default_memory, shares
 from .naming import place_of
 from .on_device import OnDevice, picture_graphs
-from .plan import Plan, Step, opened, plan
+from .plan import Plan, Step, opened, plan, sink_for
 from .prefetch import prefetch
 from .remarks import Remarks
 from .restart import Trail
 from .settings import Settings
-from .sink import open_sink
+from .sink import Sink
 from .source import Source
 from .timings import Clock, Timings
 
@@ -112,16 +110,13 @@ def run(
         used = artifacts if pictures is None else [*artifacts, pictures]
         job = _job(plan, settings, source, used, device=backend.name, memory=memory)
         sink = stack.enter_context(
-            open_sink(
+            sink_for(
                 plan.output,
                 plan.after,
-                encoding=settings.encoding,
-                tracks_of=plan.input if source.has_tracks else None,
-                start=settings.start,
-                end=settings.end,
-                tracks=settings.tracks,
-                overwrite=settings.overwrite,
-                note=_note(plan),
+                plan,
+                settings,
+                source,
+                note=plan.note,
                 job=job,
                 restart_of=lambda moment: trail.restart(moment, networks, settings.cadence),
             )
@@ -135,23 +130,12 @@ def run(
             on_device = _on_device(backend, pictures, stack)
             if sink.position.restart is not None:
                 trail.go_on(sink.position.restart)
-            shots = _shots_before(sink.position)
             clock.begin()
             observer.begin([card.since for card in job.cards] if job else [])
             frames = _frames(source, loaded, settings, clock, trail, sink.position, plan, on_device)
             running = loaded if on_device is None else [*loaded, on_device.operations]
             with closing(frames), _interrupted_by_errors(running):
-                if progress:
-                    progress(written, plan.after.frames)  # the first frame may take minutes
-                for frame in clock.timed("departure", frames):
-                    if shot and shots is not None and frame.cut:
-                        shots += 1
-                        shot(shots)
-                    sink.write(frame)
-                    observer.wrote(frame)
-                    written += 1
-                    if progress:
-                        progress(written, plan.after.frames)
+                written = _write(frames, sink, plan, clock, observer, progress, shot)
             observer.finish()
         timings, written_by = _spent(clock, plan, on_device=pictures is not None), time.monotonic()
     end = time.monotonic()
@@ -159,6 +143,31 @@ def run(
     course = observer.end(backend.name, remarks.kept)
     made = (plan.output, plan.after, written, kept)
     return Summary(*made, seconds, timings, plan, settings, course, finishing)
+
+
+def _write(
+    frames: Iterator[Frame],
+    sink: Sink,
+    plan: Plan,
+    clock: Clock,
+    observer: Observer,
+    progress: Progress | None,
+    shot: Callable[[int], None] | None,
+) -> int:
+    """Write the frames that are still to be made, and return how many the result then has."""
+    written, shots = sink.position.frames, _shots_before(sink.position)
+    if progress:
+        progress(written, plan.after.frames)  # the first frame may take minutes
+    for frame in clock.timed("departure", frames):
+        if shot and shots is not None and frame.cut:
+            shots += 1
+            shot(shots)
+        sink.write(frame)
+        observer.wrote(frame)
+        written += 1
+        if progress:
+            progress(written, plan.after.frames)
+    return written
 
 
 def _spent(clock: Clock, plan: Plan, *, on_device: bool) -> Timings:
@@ -182,7 +191,7 @@ def _loaded(
     plan: Plan, settings: Settings, backend: Backend, memory: int, stack: ExitStack
 ) -> list[LoadedNetwork]:
     """Load the networks; those that take no more than a part of their share keep what they take."""
-    uses = _uses(plan, settings)
+    uses = plan.uses(settings)
     return [
         stack.enter_context(
             LoadedNetwork(step.network, step.artifact, backend, memory=share, keep=KEPT * use.all <= share)
@@ -284,21 +293,3 @@ def _interrupted_by_errors(running: Sequence[LoadedNetwork | GraphOperations]) -
         for each in running:
             each.interrupt()
         raise
-
-
-def _uses(plan: Plan, settings: Settings) -> list[Use]:
-    """Return each network with the size of the frames that it will be given."""
-    uses: list[Use] = []
-    film, square = plan.worked, settings.render_factor * RENDER_BASE
-    for step in plan.steps:
-        colours = step.network.kind is Kind.COLOURISE
-        size = (square, square) if colours else (film.height, film.width)
-        uses.append(Use(step.network, *size))
-        film = step.after
-    return uses
-
-
-def _note(plan: Plan) -> str | None:
-    if not plan.rehearsal:
-        return None
-    return f"reel rehearsal: {', '.join(plan.rehearsal)} ran on random weights"

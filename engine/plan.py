@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..models.deoldify import RENDER_BASE
 from ..models.manifest import network_named
 from ..models.spec import Kind, Network
 from ..models.store import Artifact
@@ -13,12 +14,15 @@ from .artifacts import Artifacts
 from .borders import SAMPLES, Borders, borders_of
 from .encoding import keeps_pixel_aspect
 from .frame import Format
-from .job.folder import job_folder
+from .job.folder import Job, job_folder
+from .job.segments import RestartOf
 from .job.space import guessed_size
+from .memory import Use
 from .naming import check_apart, place_of, without_protocol
 from .parity import Parity
 from .remarks import Remark, Remarks
 from .settings import Settings
+from .sink import Sink, open_sink
 from .size import box_from_text, resized, squared
 from .source import Source, open_source
 
@@ -68,6 +72,24 @@ class Plan:
     def rehearsal(self) -> tuple[str, ...]:
         """Names of the networks that would run on random weights."""
         return tuple(step.network.name for step in self.steps if step.artifact.card.rehearsal)
+
+    @property
+    def note(self) -> str | None:
+        """What the result's file says of itself, since it shows nothing real; None where it does."""
+        if not self.rehearsal:
+            return None
+        return f"reel rehearsal: {', '.join(self.rehearsal)} ran on random weights"
+
+    def uses(self, settings: Settings) -> list[Use]:
+        """Return each network with the size of the frames that it will be given."""
+        uses: list[Use] = []
+        film, square = self.worked, settings.render_factor * RENDER_BASE
+        for step in self.steps:
+            colours = step.network.kind is Kind.COLOURISE
+            size = (square, square) if colours else (film.height, film.width)
+            uses.append(Use(step.network, *size))
+            film = step.after
+        return uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +154,40 @@ def opened(path: Path, settings: Settings) -> Source:
         tracks=settings.tracks,
         clip=bool(settings.order),
         hdr=settings.hdr,
+    )
+
+
+def sink_for(
+    output: Path,
+    film: Format,
+    plan: Plan,
+    settings: Settings,
+    source: Source,
+    *,
+    note: str | None,
+    job: Job | None,
+    restart_of: RestartOf | None = None,
+) -> Sink:
+    """Return where frames made of a plan's film are encoded to, with those of its tracks that are wanted.
+
+    Args:
+        output, film: Where they go, and their format.
+        plan, settings: What they are made by.
+        source: The film, entered.
+        note, job, restart_of: As ``open_sink`` takes them.
+    """
+    return open_sink(
+        output,
+        film,
+        encoding=settings.encoding,
+        tracks_of=plan.input if source.has_tracks else None,
+        start=settings.start,
+        end=settings.end,
+        tracks=settings.tracks,
+        overwrite=settings.overwrite,
+        note=note,
+        job=job,
+        restart_of=restart_of,
     )
 
 
