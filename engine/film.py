@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,23 +19,15 @@ from .colour import is_known_matrix
 from .damage import Damage
 from .decoding import Decoding, Timed
 from .fields import Field, made_progressive, resolved_field
+from .film_places import DECODED_WHOLE, Places
 from .frame import Format, Frame, Pixels
-from .glimpse import FEW, LATER, Glimpse, glimpse
-from .packets import (
-    WHAT_TO_GIVE,
-    Key,
-    check_within,
-    is_cover,
-    origin_of,
-    scan,
-)
+from .glimpse import Glimpse
+from .packets import WHAT_TO_GIVE, check_within, is_cover, origin_of, scan
 from .pictures import CHROMA_BETWEEN, Reader, aspect_of, colour_of, depth_of, has_alpha, sampling_of
 from .tonemap import Hdr, tone_map_of, tone_mapped
 from .turn import turn_of
 
 _log = logging.getLogger(__name__)
-
-_FEW = 1000  # frames that may all be decoded to see a few of them
 
 
 class Film:
@@ -87,7 +79,7 @@ class Film:
     @property
     def seekable(self) -> bool:
         """Whether there is a key frame shortly before any other; available once the film is entered."""
-        return self._field is Field.PROGRESSIVE and len(self._scan.keys) * _FEW > self._count
+        return self._field is Field.PROGRESSIVE and len(self._scan.keys) * DECODED_WHOLE > self._count
 
     @property
     def length(self) -> Fraction:
@@ -124,21 +116,7 @@ class Film:
 
     def samples(self, count: int) -> Iterator[Pixels]:
         """Give about so many pictures from all over the film, or none; ``frames`` gives nothing after it."""
-        self._pictures = iter(())
-        keys = self._keys()
-        if len(keys) >= count:
-            for key in keys[:: len(keys) // count]:
-                packets = self._decoding.packets_from(key)
-                picture = None if packets is None else next(self._decoding.pictures(packets), None)
-                if picture is not None:
-                    yield self._pixels(picture)
-            return
-        if self._count > _FEW:  # too much to decode all, and too few places to decode from
-            return
-        self._reopen()
-        step = max(1, self._count // count)
-        for _, picture in islice(self._shown(after=self._origin), 0, self._count, step):
-            yield self._pixels(picture)
+        return self._places().samples(count)
 
     def glimpses(self, count: int) -> Iterator[Glimpse]:
         """Look at about so many places of the film, without decoding all of it if it is long.
@@ -146,31 +124,7 @@ class Film:
         ``frames`` gives nothing after it. Of a film that can only be decoded from its beginning only that is
         looked at.
         """
-        self._pictures = iter(())
-        keys, looked = self._keys(), min(self._count, FEW)
-        if self.seekable and (len(keys) >= count or self._count > looked):
-            for key in keys[:: max(1, len(keys) // count)]:
-                packets = self._decoding.packets_from(key)
-                if packets is not None:
-                    time = self._scan.timing.time_of(key.shown)
-                    yield from self._glimpse((time, picture) for picture in self._decoding.pictures(packets))
-            return
-        if self._count > looked:
-            what = "%s can only be decoded from its beginning; of its %d frames the first %d are looked at."
-            self._warn("glimpses", what, self.path, self._count, looked)
-        self._reopen()
-        shown, step = self._shown(after=self._origin), max(LATER + 1, looked // count)
-        for _ in range(0, looked, step):
-            yield from self._glimpse(shown)
-            for _ in islice(shown, step - LATER - 1):  # one by one: many would not fit into memory
-                pass
-
-    def _glimpse(self, shown: Iterator[Timed]) -> Iterator[Glimpse]:
-        """Give what is kept of the next picture, if there is one."""
-        some = list(islice(shown, LATER + 1))
-        if some:
-            later = self._pixels(some[-1][1]) if len(some) > 1 else None
-            yield glimpse(some[0][0] - self._origin, self._pixels(some[0][1]), later)
+        return self._places().glimpses(count)
 
     def frames(self) -> Iterator[Frame]:
         """Give every frame once, in order; a second call goes on where the first one stopped.
@@ -200,14 +154,28 @@ class Film:
         if seek:
             self._pictures = self._pictures_from(self._origin + time)
         else:
-            self._reopen()
-            self._pictures = self._shown(after=self._origin + time)
+            self._pictures = self._anew(self._origin + time)
 
-    def _keys(self) -> list[Key]:
-        """Return where decoding can begin in the part that is asked for."""
+    def _places(self) -> Places:
+        """Give no more frames, and return where to look instead."""
+        self._pictures = iter(())
         time_of, until = self._scan.timing.time_of, self._until
         keys = [key for key in self._scan.keys if time_of(key.shown) >= self._origin]
-        return [key for key in keys if until is None or time_of(key.shown) < until]
+        return Places(
+            self._decoding,
+            [key for key in keys if until is None or time_of(key.shown) < until],
+            time_of=time_of,
+            count=self._count,
+            origin=self._origin,
+            seekable=self.seekable,
+            anew=lambda: self._anew(self._origin),
+            pixels=self._pixels,
+            warn_of_first=self._warn_of_first,
+        )
+
+    def _warn_of_first(self, looked: int) -> None:
+        what = "%s can only be decoded from its beginning; of its %d frames the first %d are looked at."
+        self._warn("glimpses", what, self.path, self._count, looked)
 
     def _begin(self) -> None:
         timing = self._scan.timing
@@ -303,6 +271,10 @@ class Film:
             packets = self._decoding.packets_from(key)
             if packets is not None:
                 return self._shown(packets, start)
+        return self._anew(start)
+
+    def _anew(self, start: Fraction) -> Iterator[Timed]:
+        """Give the pictures from ``start`` on, decoding from the beginning of the film."""
         self._reopen()
         return self._shown(after=start)
 

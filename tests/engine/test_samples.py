@@ -125,7 +125,7 @@ def test_a_long_film_is_looked_at_from_its_key_frames(tmp_path, decoded) -> None
 def test_of_a_long_film_that_only_decodes_from_its_beginning_only_that_is_looked_at(
     tmp_path, decoded, monkeypatch, caplog
 ) -> None:
-    monkeypatch.setattr("reel.engine.film.FEW", 200)
+    monkeypatch.setattr("reel.engine.film_places.FEW", 200)
     assert FEW > 1000
     with open_source(write(tmp_path / "long.avi", 1500, every=50)) as film:
         assert not film.seekable
