@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -132,3 +133,18 @@ def read_pictures() -> Callable[[Path | str], list[np.ndarray]]:
         return pictures
 
     return read
+
+
+@pytest.fixture
+def fake_tensorrt(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let TensorRT, here and in commands that are started, be the fake of a version, or one with a fault."""
+    fakes = str(Path(__file__).parent / "fakes")
+    monkeypatch.setenv("PYTHONPATH", f"{fakes}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    monkeypatch.syspath_prepend(fakes)
+
+    def become(version: str = "10.16.1.11", wrong: str = "") -> None:
+        monkeypatch.setenv("REEL_FAKE_TENSORRT", f"{version} {wrong}")
+        for name in ("tensorrt", "tensorrt_bindings"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+
+    return become

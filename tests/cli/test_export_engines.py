@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,7 +22,6 @@ from reel.models.engines import PLAN, all_engines
 from reel.models.gpu import Gpu
 from reel.models.store import Artifact, Store, file_digest
 
-FAKES = Path(__file__).parents[1] / "fakes"
 GPU = Gpu("NVIDIA H200", "9.0", "580.65.06")
 
 
@@ -73,10 +71,8 @@ def comparing():
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+def machine(monkeypatch: pytest.MonkeyPatch, fake_tensorrt: Callable[..., None]) -> Callable[..., None]:
     """Make this a machine with a GPU and TensorRT, or with something wrong."""
-    monkeypatch.setenv("PYTHONPATH", f"{FAKES}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
-    monkeypatch.syspath_prepend(str(FAKES))
 
     def become(wrong: str = "", *, gpu: bool = True) -> None:
         def find_gpu() -> Gpu:
@@ -84,8 +80,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise BackendError("There is no NVIDIA driver here: no libcuda.", "Use --device cpu.")
             return GPU
 
-        monkeypatch.setenv("REEL_FAKE_TENSORRT", f"10.16.1.11 {wrong}")
-        monkeypatch.delitem(sys.modules, "tensorrt", raising=False)
+        fake_tensorrt(wrong=wrong)
         monkeypatch.setattr(module, "find_gpu", find_gpu)
         monkeypatch.setattr(building, "find_gpu", find_gpu)
         monkeypatch.setattr(module, "comparing", comparing)

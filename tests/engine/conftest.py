@@ -1,14 +1,16 @@
-"""Small films made for the tests of the data path."""
+"""Small films made for the tests of the data path, and a machine with TensorRT."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 from av.video.frame import VideoFrame
+from reel.models.gpu import Gpu
 
 Planes = Sequence[np.ndarray]
 
@@ -132,3 +134,18 @@ def drifting() -> Callable[..., list[list[np.ndarray]]]:
         return frames
 
     return make
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, fake_tensorrt: Callable[..., None]) -> Callable[..., ModuleType]:
+    """Make this a machine with a GPU and TensorRT, or with something wrong; returns its TensorRT."""
+    usual = Gpu("NVIDIA H200", "9.0", "580.65.06")
+
+    def become(gpu: Gpu = usual, version: str = "10.16.1.11", wrong: str = "") -> ModuleType:
+        fake_tensorrt(version, wrong)
+        monkeypatch.setattr("reel.engine.backends.tensorrt.find_gpu", lambda: gpu)
+        import tensorrt  # pyright: ignore
+
+        return tensorrt
+
+    return become

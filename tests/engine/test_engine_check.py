@@ -16,8 +16,8 @@ from reel.errors import BackendError
 from reel.models.dain_depth import DAIN_DEPTH
 from reel.models.edvr import EDVR_M
 from reel.models.manifest import NETWORKS
+from reel.tests.engine.backends.doubling import engine_for
 from reel.tests.engine.device.fake_runtime import FakeRuntime
-from reel.tests.engine.test_tensorrt import engine_for, machine  # noqa: F401
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 
@@ -72,9 +72,7 @@ def check(trt: ModuleType, folder: Path, size: tuple[int, int] | None, made: Cal
 
 @pytest.mark.parametrize("size", [None, (480, 640), (16, 24)], ids=str)
 def test_an_engine_that_does_what_its_graph_does_passes(
-    machine: Machine,  # noqa: F811
-    tmp_path: Path,
-    size: tuple[int, int] | None,
+    machine: Machine, tmp_path: Path, size: tuple[int, int] | None
 ) -> None:
     check(machine(), tmp_path, size, lambda values: 2 * values)
 
@@ -90,9 +88,7 @@ def test_an_engine_that_does_what_its_graph_does_passes(
     ids=["a tenth more", "a pixel aside", "not finite", "nothing"],
 )
 def test_one_that_makes_something_else_is_refused(
-    machine: Machine,  # noqa: F811
-    tmp_path: Path,
-    made: Callable[..., Any],
+    machine: Machine, tmp_path: Path, made: Callable[..., Any]
 ) -> None:
     with pytest.raises(BackendError) as caught:
         check(machine(), tmp_path, None, made)

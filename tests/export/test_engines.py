@@ -67,16 +67,11 @@ Machine = Callable[..., None]
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+def machine(monkeypatch: pytest.MonkeyPatch, fake_tensorrt: Callable[..., None]) -> Machine:
     """Make this a machine with a GPU and TensorRT, or with something wrong."""
-    path = f"{FAKES}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    monkeypatch.setenv("PYTHONPATH", path)
-    monkeypatch.syspath_prepend(str(FAKES))
 
     def become(gpu: Gpu = GPU, version: str = VERSION, wrong: str = "") -> None:
-        monkeypatch.setenv("REEL_FAKE_TENSORRT", f"{version} {wrong}")
-        for name in ("tensorrt", "tensorrt_bindings"):
-            monkeypatch.delitem(sys.modules, name, raising=False)
+        fake_tensorrt(version, wrong)
         monkeypatch.setattr(module, "find_gpu", lambda: gpu)
 
     become()
