@@ -147,7 +147,7 @@ def _report(artifact: Artifact, *, fresh: bool) -> None:
 
 
 def _artifacts(store: Store, network: Network) -> list[Artifact]:
-    return [found for precision in PRECISIONS for found in store.artifacts(network, precision=precision)]
+    return [found for precision in PRECISIONS for found in store.usable(network, precision=precision)]
 
 
 def _list(store: Store) -> int:
@@ -158,7 +158,8 @@ def _list(store: Store) -> int:
         for artifact in _artifacts(store, network):
             size = sum(graph.size for graph in artifact.card.graphs.values())
             kind = "REHEARSAL, random weights" if artifact.card.rehearsal else artifact.card.weights
-            print(f"{'':18} exported: {artifact.card.precision}, {kind}, {size / 1e6:.0f} MB")
+            state = "comes with reel" if artifact.shipped else "exported"
+            print(f"{'':18} {state}: {artifact.card.precision}, {kind}, {size / 1e6:.0f} MB")
             if of_engines := engines.describe(artifact):
                 print(f"{'':18} {of_engines}")
     return DONE

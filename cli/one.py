@@ -30,7 +30,7 @@ def restore_one(
     """
     from ..engine import pipeline
 
-    with chosen_device(options, needed=bool(settings.order)) as device:
+    with chosen_device(options, needed=bool(settings.networks)) as device:
         plan = pipeline.plan(source, output, settings, device.store)
         _describe(plan)
         device.describe()

@@ -117,9 +117,9 @@ def _add_networks(parser: argparse.ArgumentParser):
         "--proccess_order",  # PaddleGAN's own spelling
         metavar="NETWORK",
         nargs="*",
-        default=["dain", "deoldify", "edvr"],
         help=f"any of {', '.join(sorted(NAMES))}, in any order; none at all only decodes and encodes "
-        "(default: dain deoldify edvr)",
+        "(default: dain deoldify edvr, as far as they are exported; small networks that come with reel stand "
+        "in for the others, and nothing is coloured without a colouriser)",
     )
     frames = group.add_mutually_exclusive_group()
     frames.add_argument("--times", type=count, metavar="N", help="N times as many frames (default: 2)")

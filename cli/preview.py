@@ -42,7 +42,7 @@ def preview_one(source: Path, output: Path, columns: Sequence[Column], options: 
     _check_beside(options, output)
     count, seconds = options.samples or (_FEW if len(columns) == 1 else _FEW_OF_EACH)
     wanted = Samples(count, seconds)
-    needed = any(column.settings.order for column in columns)
+    needed = any(column.settings.networks for column in columns)
     with chosen_device(options, needed=needed) as device:
         tried = engine.planned_preview(source, output, columns, device.store, wanted)
         _describe(tried)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ReelError
+from ..models.store import Store
 from .batch import items_of, restore_all, sources_of
 from .maps import joined
 from .one import restore_one
@@ -52,7 +53,7 @@ def _parsed(grammar: Grammar, arguments: list[str]) -> argparse.Namespace:
 
 
 def _check_networks(grammar: Grammar, options: argparse.Namespace) -> None:
-    unknown = [name for name in options.order if name.lower() not in NAMES]
+    unknown = [name for name in options.order or () if name.lower() not in NAMES]
     if unknown:
         grammar.error(f"there is no network called {unknown[0]!r}; choose among {', '.join(sorted(NAMES))}")
 
@@ -122,6 +123,7 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
             "Weights are not given to reel-run.",
             "Export them once with `reel-export NETWORK --weights PATH`.",
         )
+    _choose_networks(options)
     settings = _settings(options)
     sources = sources_of(options.sources)
     if options.columns:
@@ -134,6 +136,20 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
     if options.summary is not None:
         check_place(options.summary)
     return restore_all(items, settings, options, plans)
+
+
+def _choose_networks(options: argparse.Namespace) -> None:
+    """Fill in which networks restore a film where none are named, with a word on what is missing."""
+    from ..engine.order import default_order
+
+    told: set[str | None] = {None}
+    for each in [column for _, column in options.columns] or [options]:
+        if each.order is None:
+            default = default_order(Store(options.store), artistic=each.artistic)
+            each.order = [*default.names]
+            if default.why not in told:
+                print(default.why, file=sys.stderr)
+                told.add(default.why)
 
 
 def _preview(options: argparse.Namespace, films: int | None) -> int:
@@ -171,6 +187,15 @@ def _run_one(options: argparse.Namespace, settings: Settings, plans: list[Plan])
     return DONE
 
 
+def _order(options: argparse.Namespace) -> tuple[str, ...] | None:
+    if options.order is None:  # of a preview, whose columns have each their own
+        return None
+    names = [name.lower() for name in options.order]
+    if options.artistic:
+        names = ["deoldify-artistic" if name == "deoldify" else name for name in names]
+    return tuple(names)
+
+
 def _settings(options: argparse.Namespace) -> Settings:
     from ..engine.cadence import Cadence
     from ..engine.encoding import Encoding
@@ -185,11 +210,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         cadence = Cadence(factor=options.time_step)
     else:
         cadence = Cadence(factor=Fraction(2 if options.times is None else options.times))
-    order = [name.lower() for name in options.order]
-    if options.artistic:
-        order = ["deoldify-artistic" if name == "deoldify" else name for name in order]
     return Settings(
-        order=tuple(order),
+        order=_order(options),
         cadence=cadence,
         render_factor=options.render_factor,
         remove_duplicates=options.remove_duplicates or options.duplicates_option not in (None, "", "False"),

@@ -38,11 +38,11 @@ class BestArtifacts:
         self._told: set[str] = set()
 
     def find(self, network: Network) -> Artifact:
-        """Return the artifact to run: given weights before rehearsal ones, then the best precision."""
+        """Return the artifact to run: trained weights before random ones, then the best precision."""
         found = [
             (artifacts[0].card.rehearsal, place)
             for place, precision in enumerate(self._precisions)
-            if (artifacts := self._store.artifacts(network, precision=precision))
+            if (artifacts := self._store.usable(network, precision=precision))
         ]
         _, place = min(found, default=(False, 0))
         artifact = self._store.find(network, precision=self._precisions[place])

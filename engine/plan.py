@@ -115,7 +115,7 @@ def plan(source: Path, output: Path, settings: Settings, store: Artifacts) -> Pl
 
 
 def _planned(source: Path, output: Path, settings: Settings, store: Artifacts) -> Plan:
-    networks = [network_named(name) for name in settings.order]
+    networks = [network_named(name) for name in settings.networks]
     source, output = without_protocol(source), without_protocol(output)
     check_apart(source, output)
     with opened(source, settings) as film:
@@ -152,7 +152,7 @@ def opened(path: Path, settings: Settings) -> Source:
         rate=settings.rate,
         field=settings.field,
         tracks=settings.tracks,
-        clip=bool(settings.order),
+        clip=bool(settings.networks),
         hdr=settings.hdr,
     )
 

@@ -15,6 +15,7 @@ from .artifacts import BestArtifacts
 from .backends.choice import chosen_backend
 from .cadence import Cadence
 from .naming import chosen_output, default_output
+from .order import default_order
 from .pipeline import Progress, Summary, plan, run
 from .settings import Settings
 
@@ -44,7 +45,8 @@ def restore(
     Args:
         source: Film, folder, ``frames/%06d.png`` or photo.
         output: Film, photo, or a folder or ``frames/%06d.png`` for pictures; None: beside the source.
-        order: Networks, first to last; none at all only decodes and encodes.
+        order: Networks, first to last; none at all only decodes and encodes. None: the official ones, as far
+            as they are exported, and small ones that come with reel in place of the others.
         times: How many times as many frames an interpolator makes. Not together with ``fps``.
         fps: Frames per second that an interpolator makes.
         render_factor: Detail that the colouriser sees, times 16 pixels.
@@ -78,12 +80,18 @@ def restore(
     chosen = replace(
         settings or Settings(), **{name: value for name, value in given.items() if value is not None}
     )
+    exported = Store(store)
+    if chosen.order is None:
+        default = default_order(exported)
+        if default.why is not None:
+            _log.warning("%s", default.why)
+        chosen = replace(chosen, order=default.names)
     film = Path(source)
     place = default_output(film) if output is None else chosen_output(film, str(output))
-    with chosen_backend(device if chosen.order else "cpu") as choice:
-        if chosen.order:
+    with chosen_backend(device if chosen.networks else "cpu") as choice:
+        if chosen.networks:
             _log.info("%s", choice.why)
-        artifacts = BestArtifacts(Store(store), choice.backend.precisions)
+        artifacts = BestArtifacts(exported, choice.backend.precisions)
         planned = plan(film, place, chosen, artifacts)
         if compare is not None:
             from .compare import check_comparison  # it draws words, which takes Pillow

@@ -16,7 +16,8 @@ from .parity import Parity
 from .size import box_from_text
 from .tonemap import Hdr
 
-DEFAULT_ORDER = ("dain", "deoldify", "edvr")
+OFFICIAL = ("dain", "deoldify", "edvr")
+"""The networks with PaddleGAN's weights that restore a film, in this order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,8 @@ class Settings:
     """What to make of a film.
 
     Attributes:
-        order: Names of networks, first to last. Empty: the film is only decoded and encoded.
+        order: Names of networks, first to last. Empty: the film is only decoded and encoded. None: those
+            that ``engine.order.default_order`` finds for a store, or else the official ones.
         cadence: Which frames an interpolator makes.
         render_factor: Detail that the colouriser looks at.
         remove_duplicates: Interpolate over frames that only repeat their neighbour.
@@ -44,7 +46,7 @@ class Settings:
         fresh: Start over, and drop what an earlier run left unfinished.
     """
 
-    order: tuple[str, ...] = DEFAULT_ORDER
+    order: tuple[str, ...] | None = None
     cadence: Cadence = dataclasses.field(default_factory=lambda: Cadence(factor=Fraction(2)))
     render_factor: int = RENDER_FACTOR
     remove_duplicates: bool = False
@@ -63,6 +65,11 @@ class Settings:
     overwrite: bool = False
     work: Path | None = None
     fresh: bool = False
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks, the official ones where none were given."""
+        return OFFICIAL if self.order is None else self.order
 
     def __post_init__(self) -> None:
         if self.render_factor < 1:

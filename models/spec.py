@@ -165,6 +165,11 @@ class Network:
     paper: str
     spare: int = 0
 
+    @property
+    def shipped(self) -> bool:
+        """Whether its weights come with reel, and its export with them."""
+        return any(isinstance(source, ShippedWeights) for source in self.weights)
+
     def graph(self, name: str) -> Graph:
         """Return the graph of that name; KeyError where there is none."""
         for graph in self.graphs:

@@ -25,6 +25,9 @@ from ..errors import StoreError
 from .card import CARD, EXPORT_REVISION, Card, export_command, precision_option, read_card, write_card
 from .spec import Graph
 
+SHIPPED = Path(__file__).with_name("shipped")
+"""What comes with reel, laid out as a store: its own networks as exports, so that they run without Paddle."""
+
 _A_DAY = 24 * 60 * 60
 _IN_USE = ".in-use"  # locked for as long as somebody works beside it
 
@@ -58,6 +61,11 @@ class Artifact:
     def store(self) -> Store:
         """The store that it lies in."""
         return Store(self.folder.parent.parent)
+
+    @property
+    def shipped(self) -> bool:
+        """Whether it comes with reel, and is in nobody's store."""
+        return self.folder.parent.parent == SHIPPED
 
 
 def file_digest(path: Path) -> str:
@@ -95,13 +103,27 @@ class Store:
         newest_first = sorted(found, key=lambda artifact: artifact.card.created, reverse=True)
         return sorted(newest_first, key=lambda artifact: artifact.card.rehearsal)
 
+    def usable(self, network: GraphSet, *, precision: str = "fp32") -> list[Artifact]:
+        """Return what may run of a network, best first: the store's, what comes with reel, rehearsal ones.
+
+        Left out is what another version of reel exported of weights that it came with: this one has its own.
+        """
+        shipped = [] if self.folder == SHIPPED else Store(SHIPPED).artifacts(network, precision=precision)
+        weights = {artifact.card.weights for artifact in shipped}
+        own = [
+            artifact
+            for artifact in self.artifacts(network, precision=precision)
+            if artifact.card.revision == EXPORT_REVISION or artifact.card.weights not in weights
+        ]
+        return sorted([*own, *shipped], key=lambda artifact: artifact.card.rehearsal)
+
     def find(self, network: GraphSet, *, precision: str = "fp32") -> Artifact:
         """Return the artifact to run, its files checked against the hashes on its card.
 
         Raises:
             StoreError: The network has not been exported, or by another version, or a file is damaged.
         """
-        artifacts = self.artifacts(network, precision=precision)
+        artifacts = self.usable(network, precision=precision)
         if not artifacts:
             raise StoreError(
                 f"{network.name} has not been exported to {self.folder}.",

@@ -18,11 +18,11 @@ _SWITCHES = {"cuts": ("auto", "off"), "crop": ("auto", "off")}
 
 def command_of(plan: Plan, settings: Settings) -> str:
     """Return a call of ``reel-run``, as one would type it, that is the same run."""
-    words = ["reel-run", str(plan.input), "-o", str(plan.output), "--order", *settings.order]
+    words = ["reel-run", str(plan.input), "-o", str(plan.output), "--order", *settings.networks]
     if any(step.network.kind is Kind.INTERPOLATE for step in plan.steps):
         words += _cadence(settings.cadence)
     words += _options(settings)
-    stores = {step.artifact.folder.parent.parent for step in plan.steps}
+    stores = {step.artifact.store.folder for step in plan.steps if not step.artifact.shipped}
     if len(stores) == 1:
         words += ["--store", str(stores.pop())]
     return shlex.join(words)

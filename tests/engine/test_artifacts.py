@@ -26,11 +26,11 @@ class Held:
     def __init__(self, *held):
         self._held = [Artifact(Card(*each)) for each in held]
 
-    def artifacts(self, network, *, precision):
+    def usable(self, network, *, precision):
         return [artifact for artifact in self._held if artifact.card.precision == precision]
 
     def find(self, network, *, precision):
-        for artifact in self.artifacts(network, precision=precision):
+        for artifact in self.usable(network, precision=precision):
             return artifact
         raise StoreError(f"there is no {precision}", "Make one.")
 
