@@ -6,6 +6,7 @@ import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
+from functools import partial
 
 from ..errors import InputError
 from ..models.spec import Kind, Network
@@ -16,6 +17,7 @@ from .held import mark_held
 from .on_device import OnDevice
 from .operations import HostOperations, Operations
 from .parity import Parity
+from .planar import Coding
 from .prefetch import prefetch
 from .restart import Restart, Trail, as_before
 from .settings import Settings
@@ -48,6 +50,7 @@ def restored(
     borders: Borders | None = None,
     size: Format | None = None,
     on_device: OnDevice | None = None,
+    coding: Coding | None = None,
 ) -> Generator[Frame]:
     """Give the frames of the result, from where a run begins again or from the beginning.
 
@@ -63,6 +66,7 @@ def restored(
         borders: What is taken off before the networks and put back after them.
         size: The film whose width and height the frames are brought to at last; None: they stay as they are.
         on_device: Where frames stay between the networks, entered; None: in the machine's memory.
+        coding: Of the planes that frames which were on a device may be given as; None: they are RGB.
 
     Raises:
         InputError: The film is damaged, or not the one that the restart was made of.
@@ -121,7 +125,9 @@ def restored(
         if resize is not None and surround is None:
             frames, resize = through(resize, frames, RESIZE), None
         if on_device is not None:
-            frames = through(on_device.leaving, frames, DOWNLOAD)
+            # What is still to be put around the pictures, or done to them, is so in RGB.
+            planes = coding if surround is None else None
+            frames = through(partial(on_device.leaving, coding=planes), frames, DOWNLOAD)
         if surround is not None:
             frames = through(surround.on, frames)
         if resize is not None:

@@ -11,14 +11,17 @@ its colours lie inside RGB.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from .coding import LUMA_WEIGHTS, Layout, numbers_from_rgb, numbers_to_rgb
+from .coding import LUMA_WEIGHTS, Layout, ToRgb, numbers_from_rgb, numbers_to_rgb
 from .frame import Colour, Pixels
 
 Plane = NDArray[np.float32]
 Samples = NDArray[np.uint8 | np.uint16]
+Places = NDArray[np.intp]
 
 _UNSPECIFIED = 2
 
@@ -72,15 +75,33 @@ def rgb_from_planes(
     u, v = ((plane.astype(np.float32) - numbers.neutral) / numbers.chroma_span for plane in planes[1:3])
     u, v = (_enlarge(plane, layout, height, width) for plane in (u, v))
     for rows in _bands(height):
-        luma = (planes[0][rows].astype(np.float32) - numbers.black) / numbers.luma_span
-        part, pb, pr = out[0, :, rows], u[rows], v[rows]
-        np.add(luma, pr * numbers.red_of_v, out=part[0])
-        np.add(luma, pb * numbers.blue_of_u, out=part[2])
-        luma -= pb * numbers.green_of_u
-        np.subtract(luma, pr * numbers.green_of_v, out=part[1])
+        part = out[0, :, rows]
+        _mix(planes[0][rows], u[rows], v[rows], numbers, out=part)
         if clip:
             np.clip(part, 0, 1, out=part)
     return out
+
+
+def rgb_at(
+    planes: Sequence[Samples], layout: Layout, rows: Places, columns: Places, *, matrix: int, full_range: bool
+) -> Pixels:
+    """Return some pixels of ``rgb_from_planes``, clipped, to the last bit, without those between them.
+
+    Args:
+        planes, layout, matrix, full_range: As for ``rgb_from_planes``.
+        rows, columns: Which.
+
+    Returns:
+        [1, 3, rows, columns] float32.
+    """
+    if layout.kind != "yuv":
+        few = [plane[np.ix_(rows, columns)] for plane in planes]
+        return rgb_from_planes(few, layout, matrix=matrix, full_range=full_range)
+    numbers = numbers_to_rgb(layout, matrix=matrix, full_range=full_range)
+    out = np.empty((1, 3, len(rows), len(columns)), np.float32)
+    u, v = (_chroma_at(plane, layout, numbers, rows, columns) for plane in planes[1:3])
+    _mix(planes[0][np.ix_(rows, columns)], u, v, numbers, out=out[0])
+    return np.clip(out, 0, 1, out=out)
 
 
 def planes_from_rgb(
@@ -120,6 +141,40 @@ def planes_from_rgb(
         return [codes]
     chroma = (_quantised(_reduce(plane, layout) + numbers.neutral, layout, top) for plane in (u, v))
     return [codes, *chroma]
+
+
+def _mix(codes: Samples, pb: Plane, pr: Plane, numbers: ToRgb, *, out: Plane) -> None:
+    """Write the RGB, [3, H, W], of luma as samples and of chroma around 0."""
+    luma = (codes.astype(np.float32) - numbers.black) / numbers.luma_span
+    np.add(luma, pr * numbers.red_of_v, out=out[0])
+    np.add(luma, pb * numbers.blue_of_u, out=out[2])
+    luma -= pb * numbers.green_of_u
+    np.subtract(luma, pr * numbers.green_of_v, out=out[1])
+
+
+def _chroma_at(plane: Samples, layout: Layout, numbers: ToRgb, rows: Places, columns: Places) -> Plane:
+    """Return some pixels of enlarged chroma, around 0."""
+    near, far = _sources(rows, plane.shape[0], halved=layout.half_height)
+    upper, lower = (
+        (plane[side].astype(np.float32) - numbers.neutral) / numbers.chroma_span for side in (near, far)
+    )
+    some = _between(upper, lower, (near == far)[:, None])
+    near, far = _sources(columns, plane.shape[1], halved=layout.half_width, left=layout.left)
+    if layout.left:
+        return (some[:, near] + some[:, far]) * np.float32(0.5)
+    return _between(some[:, near], some[:, far], near == far)
+
+
+def _sources(places: Places, count: int, *, halved: bool, left: bool = False) -> tuple[Places, Places]:
+    """Return from which two samples of so many each place is made; one twice where it is that one alone."""
+    if not halved:
+        return places, places
+    near = places // 2
+    return near, np.clip(near + np.where(places % 2 == 1, 1, 0 if left else -1), 0, count - 1)
+
+
+def _between(near: Plane, far: Plane, alone: NDArray[np.bool_]) -> Plane:
+    return np.where(alone, near, near * np.float32(0.75) + far * np.float32(0.25))
 
 
 def _quantised(values: Plane, layout: Layout, top: np.float32) -> Samples:

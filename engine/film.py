@@ -41,6 +41,7 @@ class Film:
         tracks: Which tracks are wanted, where there is more than one film.
         clip: See ``Format.clipped``.
         hdr: What to do with a film of high dynamic range.
+        planar: Whether frames may be given as the planes that they were decoded to.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class Film:
         tracks: tuple[str, ...] = (),
         clip: bool = True,
         hdr: Hdr = Hdr.REFUSE,
+        planar: bool = False,
     ) -> None:
         self.path = path
         self._clip = clip
         self._hdr = hdr
+        self._planar = planar
         self._field = field
         self._tracks = tracks
         self._start = start
@@ -256,7 +259,9 @@ class Film:
         if picture.is_corrupt:
             self._damage.note("is a damaged frame, which is shown as it is", time - self._origin)
         index, self._index = self._index, self._index + 1
-        return Frame(self._pixels(picture), time - self._origin, duration, index)
+        as_planes = self._planar and self._tone_map is None
+        pixels = self._reader.planar(picture) if as_planes else self._pixels(picture)
+        return Frame(pixels, time - self._origin, duration, index)
 
     def _pixels(self, picture: VideoFrame) -> Pixels:
         pixels = self._reader.read(picture)

@@ -62,8 +62,7 @@ class FilmSegment:
         self._choice = choice
         self._durations: dict[int, int] = {}
         self._stamps: list[int] = []
-        left = choice.codec.canonical_name not in CHROMA_BETWEEN
-        self._writer = Writer(choice.pix_fmt, choice.colour, left=left, clip=film.clipped)
+        self._writer = writer_for(choice, film)
         # Never written to: it sets the encoder up as the last container wants it.
         self._model = av.open(io.BytesIO(), "w", format=container)
         self._encoder = add_video(self._model, choice, film).codec_context
@@ -74,7 +73,7 @@ class FilmSegment:
         self._records.append(json.dumps({"extradata": (self._encoder.extradata or b"").hex()}))
 
     def write(self, frame: Frame) -> None:
-        self._encode(self._writer.write(frame.here), frame.time, frame.duration)
+        self._encode(self._writer.write(frame.picture), frame.time, frame.duration)
 
     def state(self) -> tuple[bytes | memoryview, ...]:
         assert self._picture is not None
@@ -119,6 +118,12 @@ class FilmSegment:
             duration = self._durations.pop(pts, packet.duration or 0)
             head = {"pts": pts, "duration": duration, "key": packet.is_keyframe}
             self._records.append(json.dumps(head), bytes(packet))
+
+
+def writer_for(choice: Choice, film: Format) -> Writer:
+    """Return what turns frames of this format into pictures that are encoded so."""
+    left = choice.codec.canonical_name not in CHROMA_BETWEEN
+    return Writer(choice.pix_fmt, choice.colour, left=left, clip=film.clipped)
 
 
 def read_segment(path: Path) -> tuple[bytes, Iterator[Coded]]:

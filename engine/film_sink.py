@@ -10,12 +10,13 @@ from typing import Self
 from ..errors import OutputError
 from .encoding import Choice, Encoding, choose
 from .film_join import close_anyhow, join, open_output, try_output
-from .film_segment import FilmSegment
+from .film_segment import FilmSegment, writer_for
 from .frame import Format, Frame
 from .job.folder import Job
 from .job.segments import Division, Position, RestartOf, Segments
 from .job.space import check_room
 from .partial import Partial, reported
+from .planar import Coding
 from .tracks import Tracks
 
 
@@ -36,6 +37,7 @@ class FilmSink:
     ) -> None:
         self.path = partial.path
         self.position = Position()
+        self.coding: Coding | None = None
         self._partial = partial
         self._film = film
         self._encoding = encoding
@@ -60,6 +62,7 @@ class FilmSink:
                 stack.enter_context(self._tracks)
             with reported(self.path):
                 self._choice, container = self._settle()
+                self.coding = writer_for(self._choice, self._film).coding
                 self._segments = Segments(
                     self._job,
                     lambda path: FilmSegment(path, self._film, self._choice, container),

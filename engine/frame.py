@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .device.array import Pixels, Value, pixels_of
+from .device.array import DeviceArray, Pixels, Value, pixels_of
+
+if TYPE_CHECKING:
+    from .planar import Planar
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,7 @@ class Frame:
     Attributes:
         pixels: [1, 3, H, W], float32, RGB with the film's own transfer curve, in [0, 1] unless
             ``Format.clipped`` is not set. On a device they may be float16, where its networks' are.
+            Before they come there, and after, they may be the planes that RGB is made of.
             Nobody writes into an array that has been handed on.
         time: Presentation time in seconds, from the start of the run.
         duration: Seconds until the next frame of the film.
@@ -26,7 +31,7 @@ class Frame:
         held: Whether this only repeats the frame before it, and so need not be looked at.
     """
 
-    pixels: Value
+    pixels: Value | Planar
     time: Fraction
     duration: Fraction
     index: int = 0
@@ -42,9 +47,21 @@ class Frame:
         return self.pixels.shape[3]
 
     @property
+    def rgb(self) -> Value:
+        """The pixels as RGB, where they are."""
+        pixels = self.pixels
+        return pixels if isinstance(pixels, np.ndarray | DeviceArray) else pixels.rgb()
+
+    @property
+    def picture(self) -> Pixels | Planar:
+        """The pixels in the machine's memory: as planes if they are, else as ``here``."""
+        pixels = self.pixels
+        return pixels_of(pixels) if isinstance(pixels, np.ndarray | DeviceArray) else pixels
+
+    @property
     def here(self) -> Pixels:
-        """The pixels in the machine's memory, in float32; those on a device are copied and waited for."""
-        return pixels_of(self.pixels)
+        """RGB in the machine's memory, in float32; that on a device is copied and waited for."""
+        return pixels_of(self.rgb)
 
 
 @dataclass(frozen=True, slots=True)

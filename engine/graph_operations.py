@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import astuple
 from threading import Lock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,14 @@ Array = NDArray[Any]
 Bytes = NDArray[np.uint8]
 
 
-def _as_it_is(array: Array) -> Value:
-    return array
+class Upload(Protocol):
+    """Copies an array to where the graphs run (see ``Device.upload``)."""
+
+    def __call__(self, pixels: Array, *, lane: int = 0) -> Value: ...
+
+
+def _as_it_is(pixels: Array, *, lane: int = 0) -> Value:
+    return pixels
 
 
 class GraphOperations:
@@ -66,7 +72,7 @@ class GraphOperations:
         backend: Backend,
         artifact: Artifact,
         *,
-        upload: Callable[[Array], Value] = _as_it_is,
+        upload: Upload = _as_it_is,
     ) -> None:
         self._backend = backend
         self._artifact = artifact
@@ -108,7 +114,10 @@ class GraphOperations:
             ),
         )
         names = [tensor.name for tensor in lie.tensors]
-        given = {name: self._plane(plane, name) for name, plane in zip(names, planes, strict=True)}
+        given = {
+            name: self._plane(plane, name, lane)
+            for lane, (name, plane) in enumerate(zip(names, planes, strict=True))
+        }
         return self._run(ingest(lie).name, **given, numbers=numbers)[0]
 
     def emitted(self, pixels: Value, layout: Layout, *, matrix: int, full_range: bool) -> tuple[Value, ...]:
@@ -230,10 +239,10 @@ class GraphOperations:
             ),
         )
 
-    def _plane(self, plane: Any, name: str) -> Value:
+    def _plane(self, plane: Any, name: str, lane: int) -> Value:
         if isinstance(plane, DeviceArray):
             return plane
-        return self._upload(bytes_of(cast(Samples, plane), joined=name == "uv"))
+        return self._upload(bytes_of(cast(Samples, plane), joined=name == "uv"), lane=lane)
 
 
 def graphs_in(store: Store, *, precision: str = "fp32") -> Artifact:
@@ -268,7 +277,8 @@ def bytes_of(samples: Samples, *, joined: bool = False) -> Bytes:
     shape = (rows, columns // 2, 2) if joined else (rows, columns)
     if samples.dtype != np.uint8:
         samples, shape = samples.astype("<u2", copy=False), (*shape, 2)
-    return np.ascontiguousarray(samples).view(np.uint8).reshape(1, 1, *shape)
+    # Rows may lie apart, as a decoder has them: what copies them next puts them together.
+    return samples.view(np.uint8).reshape(1, 1, *shape)
 
 
 def samples_of(plane: Bytes | Value, layout: Layout) -> Samples:

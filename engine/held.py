@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .frame import Frame, Pixels
 
@@ -21,15 +23,15 @@ def mark_held(frames: Iterator[Frame]) -> Iterator[Frame]:
 
     The first frame of a shot never is, nor more than eight in a row. The cuts must be marked already.
     """
-    shown: Frame | None = None
+    shown: Pixels | None = None
     repeats = 0
     for frame in frames:
-        held = shown is not None and not frame.cut and repeats < _LONGEST
-        if shown is not None and held and is_held(frame.here, shown.here):
+        pixels = frame.here
+        if shown is not None and not frame.cut and repeats < _LONGEST and is_held(pixels, shown):
             repeats += 1
             yield replace(frame, held=True)
         else:
-            shown, repeats = frame, 0
+            shown, repeats = pixels, 0
             yield frame
 
 
@@ -48,7 +50,11 @@ def difference(pixels: Pixels, previous: Pixels) -> float:
     return float(np.abs(blocks.mean(axis=(1, 3))).max())
 
 
-def is_same(pixels: Pixels, previous: Pixels) -> bool:
-    """Tell whether two frames are equal to the last bit, as where a codec skips a frame that stands still."""
+def is_same(pixels: NDArray[Any], previous: NDArray[Any]) -> bool:
+    """Tell whether two frames are equal to the last bit, as where a codec skips a frame that stands still.
+
+    Args:
+        pixels, previous: [1, channels, H, W].
+    """
     middle = pixels.shape[2] // 2  # one row tells most frames apart
     return np.array_equal(pixels[:, :, middle], previous[:, :, middle]) and np.array_equal(pixels, previous)

@@ -13,13 +13,13 @@ import numpy as np
 
 from ..models.store import Artifact
 from .backend import Backend
-from .device.array import DeviceArray, Pixels, Value
+from .device.array import DeviceArray, Value
 from .device.device import Device
 from .device.transfers import UNDER_WAY, Download, held_back
 from .frame import Frame
-from .graph_operations import GraphOperations, graphs_in
-from .held import is_same
+from .graph_operations import GraphOperations, graphs_in, samples_of
 from .parity import Parity
+from .planar import Coding, Picture, Planar, is_same_picture
 
 _log = logging.getLogger(__name__)
 
@@ -54,13 +54,13 @@ class _Operations(GraphOperations):
 
     def __init__(self, backend: Backend, artifact: Artifact, device: Device) -> None:
         super().__init__(backend, artifact, upload=device.upload)
-        self.here: WeakKeyDictionary[DeviceArray, Pixels] = WeakKeyDictionary()
+        self.here: WeakKeyDictionary[DeviceArray, Picture] = WeakKeyDictionary()
 
     def is_same(self, pixels: Value, previous: Value) -> bool:
         if isinstance(pixels, DeviceArray) and isinstance(previous, DeviceArray):
             one, other = self.here.get(pixels), self.here.get(previous)
             if one is not None and other is not None:
-                return is_same(one, other)
+                return is_same_picture(one, other)
         return super().is_same(pixels, previous)
 
 
@@ -91,45 +91,88 @@ class OnDevice:
         self.operations.__exit__(kind, error, trace)
 
     def arriving(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        """Give the frames with their pixels on the device, each once the next two are on their way there.
+        """Give the frames as RGB on the device, each once the next two are on their way there.
 
-        Frames that follow each other and are equal share an array.
+        Those that are planes become RGB there. Frames that follow each other and are equal share an array.
         """
         return held_back(self._uploaded(frames), UNDER_WAY - 1)
 
-    def leaving(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+    def leaving(self, frames: Iterator[Frame], coding: Coding | None = None) -> Iterator[Frame]:
         """Give the frames with their pixels in the machine's memory, each once two more are computed.
 
         Nobody waits for the device but here, and here it has those to compute. Frames that share an array
         share it afterwards.
+
+        Args:
+            frames: On the device, or what is here already, which stays as it is.
+            coding: Of the planes that they become there; None: they stay RGB.
         """
-        arrived: tuple[Download, Pixels] | None = None
-        for frame, download in held_back(_downloaded(frames), UNDER_WAY - 1):
-            if download is None:
+        last: tuple[_Departure, Picture] | None = None
+        for frame, departure in held_back(self._departing(frames, coding), UNDER_WAY - 1):
+            if departure is None:
                 yield frame
                 continue
-            if arrived is None or arrived[0] is not download:
-                arrived = download, download.wait().astype(np.float32, copy=False)
-            yield replace(frame, pixels=arrived[1])
+            if last is None or last[0] is not departure:
+                last = departure, departure.wait()
+            yield replace(frame, pixels=last[1])
 
     def _uploaded(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        last: tuple[Pixels, DeviceArray] | None = None
+        last: tuple[Picture, DeviceArray] | None = None
         for frame in frames:
-            here = frame.here
-            if last is None or not (here is last[0] or is_same(here, last[0])):
-                last = here, self._device.upload(here, self._dtype)
+            here = frame.picture
+            if last is None or not (here is last[0] or is_same_picture(here, last[0])):
+                last = here, self._upload(here)
                 self.operations.here[last[1]] = here
             yield replace(frame, pixels=last[1])
 
+    def _upload(self, picture: Picture) -> DeviceArray:
+        if not isinstance(picture, Planar):
+            return self._device.upload(picture, self._dtype)
+        coding = picture.coding
+        there = self.operations.ingested(
+            picture.planes, coding.layout, matrix=coding.matrix, full_range=coding.full_range
+        )
+        if picture.turn is not None:
+            there = self.operations.turned(there, picture.turn)
+        assert isinstance(there, DeviceArray)
+        return there
 
-def _downloaded(frames: Iterator[Frame]) -> Iterator[tuple[Frame, Download | None]]:
-    """Give the frames with what brings their pixels; None for those that are here."""
-    last: tuple[DeviceArray, Download] | None = None
-    for frame in frames:
-        pixels = frame.pixels
-        if not isinstance(pixels, DeviceArray):
-            yield frame, None
-            continue
-        if last is None or last[0] is not pixels:
-            last = pixels, pixels.device.download(pixels)
-        yield frame, last[1]
+    def _departing(
+        self, frames: Iterator[Frame], coding: Coding | None
+    ) -> Iterator[tuple[Frame, _Departure | None]]:
+        """Give the frames with what brings their pixels; None for those that are here."""
+        last: tuple[DeviceArray, _Departure] | None = None
+        for frame in frames:
+            pixels = frame.pixels
+            if not isinstance(pixels, DeviceArray):
+                yield frame, None
+                continue
+            if last is None or last[0] is not pixels:
+                last = pixels, self._departure(pixels, coding)
+            yield frame, last[1]
+
+    def _departure(self, pixels: DeviceArray, coding: Coding | None) -> _Departure:
+        if coding is None:
+            return _Departure((pixels,), None)
+        planes = self.operations.emitted(
+            pixels, coding.layout, matrix=coding.matrix, full_range=coding.full_range
+        )
+        return _Departure(planes, coding)
+
+
+class _Departure:
+    """A picture on its way from the device: RGB, or the planes of it."""
+
+    def __init__(self, parts: Sequence[Value], coding: Coding | None) -> None:
+        self._coding = coding
+        self._downloads: list[Download] = []
+        for part in parts:
+            assert isinstance(part, DeviceArray)
+            self._downloads.append(part.device.download(part))
+
+    def wait(self) -> Picture:
+        """Return it when it is there; a second call is an error."""
+        arrived = [download.wait() for download in self._downloads]
+        if self._coding is None:
+            return arrived[0].astype(np.float32, copy=False)
+        return Planar(tuple(samples_of(part, self._coding.layout) for part in arrived), self._coding)

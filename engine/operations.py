@@ -14,6 +14,7 @@ from .frame import Pixels
 from .held import is_held, is_same
 from .luma import grey_bytes, luma, with_chroma, with_chroma_bytes
 from .parity import Parity, finished, from_bytes, to_bytes
+from .planar import upright
 from .resample import lanczos, resize, resize_bytes
 from .shots import Thumbnail, thumbnail
 
@@ -120,14 +121,7 @@ class HostOperations:
         return thumbnail(pixels_of(pixels))
 
     def turned(self, pixels: Value, turn: Turn) -> Pixels:
-        upright = pixels_of(pixels)
-        if turn.transpose:
-            upright = upright.swapaxes(2, 3)
-        if turn.across:
-            upright = upright[..., ::-1]
-        if turn.down:
-            upright = upright[..., ::-1, :]
-        return np.ascontiguousarray(upright)
+        return upright(pixels_of(pixels), turn)
 
     def look(self, pixels: Value, side: int) -> Pixels:
         here = pixels_of(pixels)

@@ -61,6 +61,9 @@ class PictureCoder:
         suffix: ``.png`` and so on.
         film: What the frames are.
         encoding: A pixel format may be chosen, such as ``rgb48be`` for PNG of 16 bits; nothing else.
+
+    Attributes:
+        coding: See ``Sink``.
     """
 
     def __init__(self, suffix: str, film: Format, encoding: Encoding | None = None) -> None:
@@ -73,6 +76,7 @@ class PictureCoder:
         matrix = 0 if rgb else 6  # JFIF knows no other than BT.601
         colour = Colour(matrix, film.colour.primaries, film.colour.transfer, full_range=True)
         self._writer = Writer(self._pix_fmt, colour, left=False)
+        self.coding = self._writer.coding
 
     def encoded(self, frame: Frame) -> bytes:
         """Return the file that a frame is."""
@@ -85,7 +89,7 @@ class PictureCoder:
         context.sample_aspect_ratio = self._film.pixel_aspect
         context.color_range = 2
         context.options = dict(self._kind.options)
-        picture = self._writer.write(frame.here)
+        picture = self._writer.write(frame.picture)
         return b"".join(bytes(packet) for packet in [*context.encode(picture), *context.encode(None)])
 
 
@@ -135,6 +139,7 @@ class PictureSink:
         self._name = name
         self._job = job
         self._coder = PictureCoder(Path(name).suffix.lower(), film, encoding)
+        self.coding = self._coder.coding
         self._division = division
         self._restart_of = restart_of
 
@@ -206,6 +211,7 @@ class PhotoSink:
         self._partial = partial
         self._job = job
         self._coder = PictureCoder(partial.path.suffix.lower(), film, encoding)
+        self.coding = self._coder.coding
         self._written: Path | None = None
 
     def __enter__(self) -> Self:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from .colour import Layout, Samples, planes_from_rgb, resolve_matrix, rgb_from_planes
 from .frame import Colour, Pixels
+from .planar import Coding, Picture, Planar, rgb_of, upright
 from .turn import Turn
 
 # The formats whose planes are read and written as they are; all others pass through one of these.
@@ -143,28 +144,33 @@ class Reader:
 
         The matrix is the film's own, or what players assume at this size. What is transparent shows black.
         """
-        planar = self._planar(picture)
-        layout = layout_of(planar.format.name, left=self._left)
+        planes, coding = self._samples(picture)
         pixels = rgb_from_planes(
-            _planes(planar, layout),
-            layout,
-            matrix=resolve_matrix(self._colour, picture.width, picture.height),
-            full_range=self._colour.full_range,
-            clip=self._clip,
+            planes, coding.layout, matrix=coding.matrix, full_range=coding.full_range, clip=self._clip
         )
         opacity = opacity_of(picture, self._reformatter)
         if opacity is not None:
             self.transparent = True
             pixels = pixels * opacity
-        if self._turn.transpose:
-            pixels = pixels.swapaxes(2, 3)
-        if self._turn.across:
-            pixels = pixels[..., ::-1]
-        if self._turn.down:
-            pixels = pixels[..., ::-1, :]
-        return np.ascontiguousarray(pixels)
+        return upright(pixels, self._turn)
 
-    def _planar(self, picture: VideoFrame) -> VideoFrame:
+    def planar(self, picture: VideoFrame) -> Picture:
+        """Return the planes of which ``read`` makes RGB; where these do not say all, what it gives.
+
+        That is where something is transparent, or colours outside RGB are kept.
+        """
+        if not self._clip or opacity_of(picture, self._reformatter) is not None:
+            return self.read(picture)
+        planes, coding = self._samples(picture)
+        return Planar(tuple(planes), coding, None if self._turn == Turn() else self._turn)
+
+    def _samples(self, picture: VideoFrame) -> tuple[list[Samples], Coding]:
+        planar = self._as_planes(picture)
+        layout = layout_of(planar.format.name, left=self._left)
+        matrix = resolve_matrix(self._colour, picture.width, picture.height)
+        return _planes(planar, layout), Coding(layout, matrix, self._colour.full_range)
+
+    def _as_planes(self, picture: VideoFrame) -> VideoFrame:
         wanted = planar_format(picture.format.name)
         if wanted == picture.format.name:
             return picture
@@ -191,13 +197,23 @@ class Writer:
         self._layout = layout_of(self._planar, left=left)
         self._reformatter = VideoReformatter()
 
-    def write(self, pixels: Pixels) -> VideoFrame:
-        """Return the picture of [1, 3, H, W] float32 RGB in [0, 1], rounded half to even."""
+    @property
+    def coding(self) -> Coding | None:
+        """Of the planes that ``write`` takes as they are; None where colours outside RGB are kept."""
+        if not self._clip:
+            return None
+        return Coding(self._layout, self._colour.matrix, self._colour.full_range)
+
+    def write(self, pixels: Picture) -> VideoFrame:
+        """Return the picture of [1, 3, H, W] float32 RGB in [0, 1], rounded half to even; or of planes."""
         height, width = pixels.shape[2:]
         colour, layout = self._colour, self._layout
-        planes = planes_from_rgb(
-            pixels, layout, matrix=colour.matrix, full_range=colour.full_range, clip=self._clip
-        )
+        if isinstance(pixels, Planar) and pixels.coding == self.coding and pixels.turn is None:
+            planes = list(pixels.planes)
+        else:
+            planes = planes_from_rgb(
+                rgb_of(pixels), layout, matrix=colour.matrix, full_range=colour.full_range, clip=self._clip
+            )
         picture = VideoFrame(width, height, self._planar)
         for plane, samples in zip(_in_order(picture, layout), planes, strict=True):
             _samples(plane, layout)[: samples.shape[0], : samples.shape[1]] = samples

@@ -105,7 +105,9 @@ def run(
         check_start(plan.job, plan.output.parent, plan.size)
     with ExitStack() as stack:
         remarks = stack.enter_context(Remarks(plan.remarks))
-        source = stack.enter_context(opened(plan.input, settings))
+        # Borders are taken off in the machine's memory, which takes RGB.
+        planar = pictures is not None and plan.borders is None
+        source = stack.enter_context(opened(plan.input, settings, planar=planar))
         memory = settings.memory or backend.memory() or default_memory()
         used = artifacts if pictures is None else [*artifacts, pictures]
         job = _job(plan, settings, source, used, device=backend.name, memory=memory)
@@ -132,7 +134,7 @@ def run(
                 trail.go_on(sink.position.restart)
             clock.begin()
             observer.begin([card.since for card in job.cards] if job else [])
-            frames = _frames(source, loaded, settings, clock, trail, sink.position, plan, on_device)
+            frames = _frames(source, loaded, settings, clock, trail, sink, plan, on_device)
             running = loaded if on_device is None else [*loaded, on_device.operations]
             with closing(frames), _interrupted_by_errors(running):
                 written = _write(frames, sink, plan, clock, observer, progress, shot)
@@ -212,11 +214,12 @@ def _frames(
     settings: Settings,
     clock: Clock,
     trail: Trail,
-    position: Position,
+    sink: Sink,
     plan: Plan,
     on_device: OnDevice | None,
 ) -> prefetch[Frame]:
     """Return the frames that are still to be made, made ahead in a thread of their own."""
+    position = sink.position
     if position.frames:
         _log.info("Going on after %d frames.", position.frames)
     frames = restored(
@@ -230,6 +233,7 @@ def _frames(
         borders=plan.borders,
         size=plan.after if plan.resizes else None,
         on_device=on_device,
+        coding=sink.coding,
     )
     return prefetch(frames, ahead_of(plan.after))
 

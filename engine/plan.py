@@ -143,8 +143,8 @@ def _planned(source: Path, output: Path, settings: Settings, store: Artifacts) -
     return Plan(source, output, before, after, borders, tuple(steps), job, size)
 
 
-def opened(path: Path, settings: Settings) -> Source:
-    """Return the frames that settings ask for."""
+def opened(path: Path, settings: Settings, *, planar: bool = False) -> Source:
+    """Return the frames that settings ask for; see ``open_source`` for ``planar``."""
     return open_source(
         path,
         start=settings.start,
@@ -154,6 +154,7 @@ def opened(path: Path, settings: Settings) -> Source:
         tracks=settings.tracks,
         clip=bool(settings.networks),
         hdr=settings.hdr,
+        planar=planar,
     )
 
 

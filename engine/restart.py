@@ -22,7 +22,8 @@ import numpy as np
 
 from ..models.spec import Kind, Network
 from .cadence import Cadence
-from .frame import Frame, Pixels
+from .frame import Frame
+from .planar import Picture, Planar
 
 _REMEMBERED = 1024  # frames; more than any network looks back, and all that are on their way
 _CONTEXT = 6  # frames by which the search for cuts is again as sure as it was
@@ -93,7 +94,7 @@ class Trail:
     def follow(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         """Pass the frames through, with cuts and held frames marked, and remember them."""
         for frame in frames:
-            mark = Mark(frame.time, frame.index, frame.cut, frame.held, checksum(frame.here))
+            mark = Mark(frame.time, frame.index, frame.cut, frame.held, checksum(frame.picture))
             with self._lock:
                 self._first = frame.time if self._first is None else self._first
                 self._marks.append(mark)
@@ -163,12 +164,17 @@ def as_before(frames: Iterator[Frame], restart: Restart) -> Iterator[Frame] | No
         frame = next(frames, None)
         if frame is None or (frame.time, frame.index) != (mark.time, mark.index):
             return None
-        if checksum(frame.here) != mark.checksum:
+        if checksum(frame.picture) != mark.checksum:
             return None
         begun.append(replace(frame, cut=mark.cut))
     return chain(begun, frames)
 
 
-def checksum(pixels: Pixels) -> int:
-    """Return a checksum of every fourth row of pixels, which whatever a codec gets wrong shows in."""
-    return zlib.crc32(np.ascontiguousarray(pixels[:, :, ::4]).tobytes())
+def checksum(picture: Picture) -> int:
+    """Return a checksum of every fourth row of a picture, which whatever a codec gets wrong shows in."""
+    if not isinstance(picture, Planar):
+        return zlib.crc32(np.ascontiguousarray(picture[:, :, ::4]).tobytes())
+    found = 0
+    for plane in picture.planes:
+        found = zlib.crc32(np.ascontiguousarray(plane[::4]).tobytes(), found)
+    return found

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .frame import Frame, Pixels
+from .planar import Picture, Planar
 
 Thumbnail = NDArray[np.float32]
 
@@ -54,7 +55,7 @@ def mark_cuts(frames: Iterator[Frame]) -> Iterator[Frame]:
     ahead: deque[_Seen] = deque()
     last: Thumbnail | None = None
     for frame in frames:
-        small = thumbnail(frame.here)
+        small = thumbnail(frame.picture)
         ahead.append(_Seen(frame, small, 1.0 if last is None else unexplained(last, small)))
         last = small
         if len(ahead) > _AROUND:
@@ -88,14 +89,20 @@ def _is_cut(before: list[_Seen], ahead: list[_Seen]) -> bool:
     return change >= _LEAP * usual or across >= _NOTHING_IN_COMMON
 
 
-def thumbnail(pixels: Pixels) -> Thumbnail:
+def thumbnail(picture: Picture) -> Thumbnail:
     """Return the luma of [1, 3, H, W] pixels, averaged down to 36 x 48 whatever the shape."""
-    height, width = pixels.shape[2:]
+    height, width = picture.shape[2:]
     # Of a large picture every second or third pixel tells enough.
     step_y, step_x = max(1, height // (6 * HEIGHT)), max(1, width // (6 * WIDTH))
-    red, green, blue = pixels[0, :, ::step_y, ::step_x]
+    red, green, blue = _every(picture, step_y, step_x)[0]
     luma = red * np.float32(0.299) + green * np.float32(0.587) + blue * np.float32(0.114)
     return _averaged(_averaged(luma, HEIGHT).T, WIDTH).T
+
+
+def _every(picture: Picture, rows: int, columns: int) -> Pixels:
+    if isinstance(picture, Planar):
+        return picture.every(rows, columns)
+    return picture[:, :, ::rows, ::columns]
 
 
 def thumbnail_weights(count: int, target: int) -> Thumbnail:

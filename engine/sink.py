@@ -16,6 +16,7 @@ from .job.folder import Job, job_folder
 from .job.segments import Division, Position, RestartOf, division_for
 from .partial import Partial
 from .picture_sink import PhotoSink, PictureSink
+from .planar import Coding
 from .stills import STILL_SUFFIXES, has_number, name_pattern
 from .tracks import Tracks
 
@@ -28,10 +29,12 @@ class Sink(Protocol):
     Attributes:
         path: Where the result is once the sink is left.
         position: Where to go on, since an earlier run may have left something; available once it is entered.
+        coding: Of planes that it takes in the place of RGB; None: of none. Available once it is entered.
     """
 
     path: Path
     position: Position
+    coding: Coding | None
 
     def write(self, frame: Frame) -> None:
         """Write one frame; frames come in the order of their times."""

@@ -84,6 +84,7 @@ def open_source(
     tracks: tuple[str, ...] = (),
     clip: bool = True,
     hdr: Hdr = Hdr.REFUSE,
+    planar: bool = False,
 ) -> Source:
     """Return the frames of a film, of a folder of pictures, or of one photo.
 
@@ -101,6 +102,8 @@ def open_source(
         tracks: Which tracks are wanted, as ``track_choice.chosen`` takes them: of several films, one.
         clip: Whether a film's colours that lie outside RGB are clipped; see ``Format.clipped``.
         hdr: What to do with pictures of high dynamic range: refuse them, or bring them to BT.709.
+        planar: Whether a film's frames may be given as the planes that they were decoded to, for a device
+            to make RGB of; where these do not say all they are RGB all the same.
 
     Raises:
         InputError: The range is negative or empty; and, once the source is entered, whatever makes
@@ -121,4 +124,4 @@ def open_source(
         raise InputError(f"{path} is a photo and has no times.", "Leave out --start and --end.")
     if pictures or still:
         return Sequence(path, rate=rate or Fraction(24), start=start, end=end, still=still, hdr=hdr)
-    return Film(path, start=start, end=end, field=field, tracks=tracks, clip=clip, hdr=hdr)
+    return Film(path, start=start, end=end, field=field, tracks=tracks, clip=clip, hdr=hdr, planar=planar)

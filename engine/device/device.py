@@ -26,7 +26,8 @@ class Device:
     """The streams of a device, its memory, and the way in and out; usable while it is entered.
 
     Several threads may use it, of which one at a time works with an array that it writes. Nothing here waits
-    for the device but ``Download.wait``, a fourth upload while three are under way, and leaving.
+    for the device but ``Download.wait``, a fourth upload while three of its size and lane are under way, and
+    leaving.
 
     Args:
         runtime: Of the device.
@@ -126,17 +127,18 @@ class Device:
             with self._lock:
                 self._used(stream, reads, writes)
 
-    def upload(self, pixels: NDArray[Any], dtype: DTypeLike | None = None) -> DeviceArray:
+    def upload(self, pixels: NDArray[Any], dtype: DTypeLike | None = None, *, lane: int = 0) -> DeviceArray:
         """Return a copy of an array on the device, which arrives in time for whoever ``work``s with it.
 
         Args:
             pixels: May be changed as soon as this returns.
             dtype: What it is converted to; None: as it is.
+            lane: Which one it is of several of one size that belong together, from 0.
 
         Raises:
             OutOfMemoryError: The device, or the machine, has no room for it.
         """
-        return put_in(self, pixels, np.dtype(dtype or pixels.dtype))
+        return put_in(self, pixels, np.dtype(dtype or pixels.dtype), lane)
 
     def download(self, array: DeviceArray) -> Download:
         """Begin to copy an array to the machine's memory; its value now, whatever is written to it later."""

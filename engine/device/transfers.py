@@ -32,14 +32,16 @@ class Pinned:
 
     Attributes:
         pointer, size: Where it lies, and its bytes.
+        lane: See ``Staging.take``.
         busy: The end of the copy that uses it; None: there is none.
     """
 
-    __slots__ = ("busy", "pointer", "size")
+    __slots__ = ("busy", "lane", "pointer", "size")
 
-    def __init__(self, pointer: int, size: int) -> None:
+    def __init__(self, pointer: int, size: int, lane: int) -> None:
         self.pointer = pointer
         self.size = size
+        self.lane = lane
         self.busy: Event | None = None
 
     def array(self, shape: tuple[int, ...], dtype: DType) -> NDArray[Any]:
@@ -54,23 +56,28 @@ class Staging:
     def __init__(self, device: Device) -> None:
         self._device = device
         self._all: list[Pinned] = []
-        self._idle: dict[int, list[Pinned]] = {}
+        self._idle: dict[tuple[int, int], list[Pinned]] = {}
         self._lock = RLock()
 
-    def take(self, size: int) -> Pinned:
+    def take(self, size: int, lane: int = 0) -> Pinned:
         """Return pinned memory that no copy uses any more, waiting for one where ``UNDER_WAY`` do.
+
+        Args:
+            size: Bytes.
+            lane: Of several copies of one size that belong together each has its own, to wait for none.
 
         Raises:
             OutOfMemoryError: The machine has no memory left that can be pinned.
         """
         with self._lock:
-            return self._taken(-(-max(size, 1) // _PAGE) * _PAGE)
+            return self._taken(-(-max(size, 1) // _PAGE) * _PAGE, lane)
 
     def put_back(self, pinned: Pinned, busy: Event | None) -> None:
         """Keep pinned memory for another copy, which waits for the end of this one."""
         pinned.busy = busy
-        if pinned.size in self._idle:  # not after it was closed
-            self._idle[pinned.size].append(pinned)
+        idle = self._idle.get((pinned.size, pinned.lane))
+        if idle is not None:  # not after it was closed
+            idle.append(pinned)
 
     def close(self) -> None:
         """Give all of it back; no copy may be under way any more."""
@@ -80,14 +87,14 @@ class Staging:
             for pinned in pieces:
                 closing.callback(self._device.runtime.free_pinned, pinned.pointer)
 
-    def _taken(self, size: int) -> Pinned:
-        idle = self._idle.setdefault(size, [])
+    def _taken(self, size: int, lane: int) -> Pinned:
+        idle = self._idle.setdefault((size, lane), [])
         for pinned in idle:
             if pinned.busy is None or self._device.runtime.has_happened(pinned.busy.handle):
                 break
         else:
             if len(idle) < UNDER_WAY:
-                self._all.append(Pinned(self._device.runtime.allocate_pinned(size), size))
+                self._all.append(Pinned(self._device.runtime.allocate_pinned(size), size, lane))
                 return self._all[-1]
             pinned = idle[0]  # the one whose copy was the first
             assert pinned.busy is not None
@@ -97,11 +104,11 @@ class Staging:
         return pinned
 
 
-def put_in(device: Device, pixels: NDArray[Any], dtype: DType) -> DeviceArray:
+def put_in(device: Device, pixels: NDArray[Any], dtype: DType, lane: int) -> DeviceArray:
     """Begin to copy an array to a device (see ``Device.upload``)."""
     array = device.empty(pixels.shape, dtype, stream=device.arriving)
     # Should anything fail from here on, the pinned memory is not used again until the device is closed.
-    pinned = device.staging.take(array.nbytes)
+    pinned = device.staging.take(array.nbytes, lane)
     np.copyto(pinned.array(array.shape, dtype), pixels, casting="same_kind")
     with device.work(device.arriving, writes=[array]) as stream:
         device.runtime.copy_in(array.pointer, pinned.pointer, array.nbytes, stream)

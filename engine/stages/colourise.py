@@ -49,8 +49,8 @@ class Colourise:
             if self._since is not None and frame.time < self._since:
                 yield frame
                 continue
-            if last is None or not self._operations.is_same(frame.pixels, last[0]):
-                last = frame.pixels, self._colourised(frame.pixels)
+            if last is None or not self._operations.is_same(frame.rgb, last[0]):
+                last = frame.rgb, self._colourised(frame.rgb)
             yield replace(frame, pixels=last[1])
 
     def _colourised(self, pixels: Value) -> Value:

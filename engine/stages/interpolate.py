@@ -99,7 +99,7 @@ class Interpolate:
             if self._since is not None and wanted.time < self._since:
                 pixels = blank(a.height, a.width)
             elif b is None or still or wanted.time == a.time:
-                pixels = a.pixels
+                pixels = a.rgb
             else:
                 pair = pair or self._pair(a, b)
                 seen, known = pair
@@ -111,7 +111,7 @@ class Interpolate:
             yield Frame(pixels, wanted.time, wanted.duration, wanted.index)
 
     def _is_same(self, a: Frame, b: Frame) -> bool:
-        return self._operations.is_same(a.pixels, b.pixels)
+        return self._operations.is_same(a.rgb, b.rgb)
 
     def _seen(self, frame: Frame) -> _Seen:
         """Return what is computed of a frame alone; the last one is remembered for the pair that follows."""
@@ -119,7 +119,7 @@ class Interpolate:
             return self._last
         padding = padding_for(frame.height, frame.width, self._network.network.multiple, self._parity)
         padded = self._operations.padded(
-            frame.pixels, top=padding.top, bottom=padding.bottom, left=padding.left, right=padding.right
+            frame.rgb, top=padding.top, bottom=padding.bottom, left=padding.left, right=padding.right
         )
         self._last = _Seen(frame, padding, self._interpolator.alone(padded))
         return self._last

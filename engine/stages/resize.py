@@ -26,6 +26,6 @@ class Resize:
     def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
         last: tuple[Value, Value] | None = None
         for frame in frames:
-            if last is None or frame.pixels is not last[0]:
-                last = frame.pixels, self._operations.resized(frame.pixels, self._height, self._width)
+            if last is None or frame.rgb is not last[0]:
+                last = frame.rgb, self._operations.resized(frame.rgb, self._height, self._width)
             yield replace(frame, pixels=last[1])

@@ -81,7 +81,7 @@ class Upscale:
             yield self._enlarged(shot, index, count)
 
     def _following(self, shot: deque[_Seen], frame: Frame) -> _Seen:
-        if shot and self._operations.is_same(frame.pixels, shot[-1].frame.pixels):
+        if shot and self._operations.is_same(frame.rgb, shot[-1].frame.rgb):
             return _Seen(frame, shot[-1].picture)
         return _Seen(frame, shot[-1].picture + 1 if shot else 0)
 
@@ -90,7 +90,7 @@ class Upscale:
         if seen.known is None:
             frame, multiple = seen.frame, self._network.network.multiple
             below, right = -frame.height % multiple, -frame.width % multiple
-            padded = self._operations.padded(frame.pixels, top=0, bottom=below, left=0, right=right)
+            padded = self._operations.padded(frame.rgb, top=0, bottom=below, left=0, right=right)
             seen.known = padded, self._upscaler.pyramid(padded)
         return seen.known
 

@@ -80,7 +80,10 @@ class SameGraphs:
 
     def __init__(self, store):
         self.operations = GraphOperations(CpuBackend(1), store.find(PICTURES))
-        self.arriving = self.leaving = iter
+        self.arriving = iter
+
+    def leaving(self, frames, coding):
+        return iter(frames)
 
 
 def through(film, store, backend, settings=SETTINGS, on_device=None, **around):
