@@ -12,10 +12,10 @@ import av
 import numpy as np
 import pytest
 from reel.cli import export, run
-from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity
 from reel.models.manifest import network_named
-from reel.models.spec import Kind, Network
-from reel.models.store import Store, file_digest
+from reel.models.spec import Graph, Kind, Network
+from reel.models.store import Store
+from reel.tests.stored import put_into
 
 TINY = ("dain", "deoldify", "deoldify-artistic", "edvr", "edvr-m")
 
@@ -114,28 +114,13 @@ def put_tiny(folder: Path, network: Network, *, rehearsal: bool = False) -> None
     import onnx
 
     models = _tiny_models(network)
-    store = Store(folder)
-    with store.writing() as scratch:
-        (artifact := scratch / "artifact").mkdir()
-        graphs: dict[str, GraphFile] = {}
-        for graph in network.graphs:
-            path = artifact / f"{graph.name}.onnx"
-            onnx.checker.check_model(models[graph.name], full_check=True)
-            onnx.save(models[graph.name], str(path))
-            graphs[graph.name] = GraphFile(path.name, path.stat().st_size, file_digest(path))
-        card = Card(
-            network=network.name,
-            precision="fp32",
-            revision=EXPORT_REVISION,
-            weights="rehearsal" if rehearsal else "tiny.npz",
-            weights_sha256="0" * 64,
-            rehearsal=rehearsal,
-            versions={"tests": "1"},
-            created="2026-01-01T00:00:00.000000+00:00",
-            graphs=graphs,
-            parity=(Parity(8, 8, 0.0, 0.0, 0.0),),
-        )
-        store.keep(artifact, card)
+
+    def write(graph: Graph, path: Path) -> None:
+        onnx.checker.check_model(models[graph.name], full_check=True)
+        onnx.save(models[graph.name], str(path))
+
+    weights = "rehearsal" if rehearsal else "tiny.npz"
+    put_into(Store(folder), network, write, weights=weights, rehearsal=rehearsal)
 
 
 def _tiny_models(network: Network) -> dict[str, object]:

@@ -16,29 +16,26 @@ from reel.cli.export import main
 from reel.errors import BackendError
 from reel.export import engines as building
 from reel.export import exporter, pictures
-from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity, export_command
+from reel.models.card import export_command
 from reel.models.edvr import EDVR_M
 from reel.models.engines import PLAN, all_engines
 from reel.models.gpu import Gpu
-from reel.models.store import Artifact, Store, file_digest
+from reel.models.spec import Graph
+from reel.models.store import Artifact, Store
+from reel.tests.stored import put_into
 
 GPU = Gpu("NVIDIA H200", "9.0", "580.65.06")
 
 
 def exported(store: Store, precision: str) -> Artifact:
     """Put EDVR M into a store, with graphs as the fake TensorRT reads them."""
-    with store.writing() as scratch:
-        (folder := scratch / "artifact").mkdir()
-        graphs: dict[str, GraphFile] = {}
-        for graph in EDVR_M.graphs:
-            path = folder / f"{graph.name}.onnx"
-            sides = {"inputs": graph.inputs, "outputs": graph.outputs}
-            names = {side: [tensor.name for tensor in tensors] for side, tensors in sides.items()}
-            path.write_text(json.dumps(names | {"precision": precision}))
-            graphs[graph.name] = GraphFile(path.name, path.stat().st_size, file_digest(path))
-        parity = (Parity(4, 4, 0.0, 0.0, 1e-7),)
-        card = Card("edvr-m", precision, EXPORT_REVISION, "w", "0" * 64, True, {}, "2026", graphs, parity)
-        return store.keep(folder, card)
+
+    def write(graph: Graph, path: Path) -> None:
+        sides = {"inputs": graph.inputs, "outputs": graph.outputs}
+        names = {side: [tensor.name for tensor in tensors] for side, tensors in sides.items()}
+        path.write_text(json.dumps(names | {"precision": precision}))
+
+    return put_into(store, EDVR_M, write, precision=precision, rehearsal=True)
 
 
 def pictured(store: Store) -> SimpleNamespace:

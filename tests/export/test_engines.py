@@ -16,13 +16,12 @@ import pytest
 from reel.errors import BackendError, ExportError, ReelError
 from reel.export import engines as module
 from reel.export.engines import build_engines
-from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity
 from reel.models.edvr import EDVR_M
 from reel.models.engines import CARD, PLAN, Basis, Engine, engines_of, find_engine, timing_cache, why_stale
-from reel.models.frame_range import frame_ranges
 from reel.models.gpu import Gpu
 from reel.models.spec import Graph, Tensor, Tiling
 from reel.models.store import Artifact, Store, file_digest
+from reel.tests.stored import put_into
 
 FAKES = Path(__file__).parents[1] / "fakes"
 GPU = Gpu("NVIDIA H200", "9.0", "580.65.06")
@@ -47,20 +46,12 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def artifact(store: Store) -> Artifact:
     """An exported network, as the fake reads its graphs."""
-    with store.writing() as scratch:
-        (folder := scratch / "artifact").mkdir()
-        graphs: dict[str, GraphFile] = {}
-        for graph in NETWORK.graphs:
-            path = folder / f"{graph.name}.onnx"
-            names = {
-                side: [t.name for t in tensors]
-                for side, tensors in (("inputs", graph.inputs), ("outputs", graph.outputs))
-            }
-            path.write_text(json.dumps(names))
-            graphs[graph.name] = GraphFile(path.name, path.stat().st_size, file_digest(path))
-        parity = (Parity(4, 4, 0.0, 0.0, 1e-7),)
-        card = Card("tiny", "fp16", EXPORT_REVISION, "w", "0" * 64, False, {}, "2026", graphs, parity)
-        return store.keep(folder, card)
+
+    def write(graph: Graph, path: Path) -> None:
+        sides = {"inputs": graph.inputs, "outputs": graph.outputs}
+        path.write_text(json.dumps({side: [t.name for t in tensors] for side, tensors in sides.items()}))
+
+    return put_into(store, NETWORK, write, precision="fp16")
 
 
 Machine = Callable[..., None]
@@ -366,19 +357,3 @@ def test_why_an_engine_is_stale_names_what_changed(
     for said, changed in changes.items():
         assert f"it was built for {said}" in (why_stale(basis, **changed) or "")
     assert "way of building 0" in (why_stale(replace(basis, revision=0), **now) or "")
-
-
-def test_frames_of_every_network_come_out_whole_in_every_graph() -> None:
-    from reel.models.frame_range import input_ranges
-    from reel.models.manifest import NETWORKS
-
-    for network in NETWORKS:
-        for frames in frame_ranges(network, [(480, 640), (1080, 1920), (577, 719), (2, 2)]) + frame_ranges(
-            network
-        ):
-            for graph in network.graphs:
-                ranges = input_ranges(network, graph, frames)
-                assert [given.name for given in ranges] == [tensor.name for tensor in graph.inputs]
-                for given in ranges:
-                    assert given.covers(given.usual)
-                    assert given.least <= given.usual <= given.most

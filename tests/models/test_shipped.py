@@ -10,12 +10,13 @@ import pytest
 from reel import models
 from reel.errors import StoreError
 from reel.models import store as stores
-from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity
+from reel.models.card import EXPORT_REVISION
 from reel.models.edvr import EDVR_M
 from reel.models.manifest import NETWORKS
 from reel.models.pictures import PICTURES
-from reel.models.spec import ShippedWeights
+from reel.models.spec import Graph, ShippedWeights
 from reel.models.store import Artifact, Store, file_digest
+from reel.tests.stored import put_into
 
 HOME = Path(models.__file__).parent
 SHIPPED = [network for network in NETWORKS if network.shipped]
@@ -35,17 +36,13 @@ def store(tmp_path, shipped) -> Store:
 
 def put(store: Store, weights: str, *, revision: int = EXPORT_REVISION) -> Artifact:
     """Put EDVR-M into a store, as if it were exported of these weights, be they ``rehearsal``."""
-    with store.writing() as scratch:
-        (folder := scratch / "artifact").mkdir()
-        graphs: dict[str, GraphFile] = {}
-        for graph in EDVR_M.graphs:
-            path = folder / f"{graph.name}.onnx"
-            path.write_text(f"{graph.name} of {weights}")
-            graphs[graph.name] = GraphFile(path.name, path.stat().st_size, file_digest(path))
-        digest = hashlib.sha256(weights.encode()).hexdigest()
-        facts = ("edvr-m", "fp32", revision, weights, digest, weights == "rehearsal", {"onnx": "1"})
-        card = Card(*facts, "2026-01-01T00:00:00+00:00", graphs, (Parity(8, 8, 0.0, 0.0, 0.0),))
-        return store.keep(folder, card)
+
+    def write(graph: Graph, path: Path) -> None:
+        path.write_text(f"{graph.name} of {weights}")
+
+    digest = hashlib.sha256(weights.encode()).hexdigest()
+    facts = {"weights": weights, "weights_sha256": digest, "rehearsal": weights == "rehearsal"}
+    return put_into(store, EDVR_M, write, revision=revision, **facts)
 
 
 def test_what_comes_with_reel_is_found_where_the_store_has_none(store, shipped) -> None:

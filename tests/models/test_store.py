@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from reel.errors import StoreError
-from reel.models.card import EXPORT_REVISION, Card, GraphFile, Parity, artifact_key
+from reel.models.card import EXPORT_REVISION, artifact_key
 from reel.models.edvr import EDVR, EDVR_M
-from reel.models.spec import Network
-from reel.models.store import Artifact, Store, default_store, file_digest
+from reel.models.spec import Graph, Network
+from reel.models.store import Artifact, Store, default_store
+from reel.tests.stored import put_into
 
 VERSIONS = {"onnx": "1", "paddlepaddle": "3"}
 
@@ -27,26 +28,11 @@ def store(tmp_path: Path) -> Store:
 
 def put(store: Store, network: Network = EDVR_M, *, sha256: str = "a" * 64, **facts: Any) -> Artifact:
     """Put an artifact into the store whose graphs are a few bytes each."""
-    with store.writing() as scratch:
-        (folder := scratch / "artifact").mkdir()
-        graphs: dict[str, GraphFile] = {}
-        for graph in network.graphs:
-            path = folder / f"{graph.name}.onnx"
-            path.write_text(f"{graph.name} of {sha256}")
-            graphs[graph.name] = GraphFile(path.name, path.stat().st_size, file_digest(path))
-        usual: dict[str, Any] = {
-            "network": network.name,
-            "precision": "fp32",
-            "revision": EXPORT_REVISION,
-            "weights": "w.npz",
-            "weights_sha256": sha256,
-            "rehearsal": False,
-            "versions": VERSIONS,
-            "created": "2026-01-01T00:00:00.000000+00:00",
-            "graphs": graphs,
-            "parity": (Parity(8, 8, 1e-6, 1e-7, 1e-7),),
-        }
-        return store.keep(folder, Card(**(usual | facts)))
+
+    def write(graph: Graph, path: Path) -> None:
+        path.write_text(f"{graph.name} of {sha256}")
+
+    return put_into(store, network, write, **({"weights_sha256": sha256, "versions": VERSIONS} | facts))
 
 
 def there(store: Store) -> list[str]:
