@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -78,6 +79,31 @@ def failure(command: Command) -> Callable[..., tuple[str, str]]:
         return outcome.error
 
     return call
+
+
+@pytest.fixture
+def stopped_after(
+    monkeypatch: pytest.MonkeyPatch,
+) -> Callable[..., AbstractContextManager[pytest.MonkeyPatch]]:
+    """Give a context in which a run is stopped, as by Ctrl-C, when so many frames are written."""
+
+    @contextmanager
+    def stopped(frames: int, error: type[BaseException] = KeyboardInterrupt) -> Iterator[pytest.MonkeyPatch]:
+        import reel.engine.job.segments as module
+
+        write, left = module.Segments.write, [frames]
+
+        def failing(self: object, frame: object) -> None:
+            if not left[0]:
+                raise error
+            left[0] -= 1
+            write(self, frame)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(module.Segments, "write", failing)
+            yield patched
+
+    return stopped
 
 
 @pytest.fixture(scope="session")

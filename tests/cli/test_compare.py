@@ -187,23 +187,12 @@ def test_a_result_of_other_options_is_not_compared(reel_run, failure, film, tmp_
 
 
 def test_a_run_that_was_broken_off_and_goes_on_has_the_same_comparison(
-    reel_run, film, tmp_path, monkeypatch
+    reel_run, film, tmp_path, monkeypatch, stopped_after
 ) -> None:
-    import reel.engine.job.segments as module
-
     monkeypatch.setattr("reel.engine.job.journal.SLOW", 0.0)  # each frame is kept
     words = ["--order", "dain", "--compare"]
     assert reel_run(film, *words, "-o", tmp_path / "whole.mp4").code == 0
-    write, seen = module.Segments.write, []
-
-    def breaking(self: object, frame: object) -> None:
-        seen.append(frame)
-        if len(seen) == 7:
-            raise KeyboardInterrupt
-        write(self, frame)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(module.Segments, "write", breaking)
+    with stopped_after(6):
         assert reel_run(film, *words).code == 130
     outcome = reel_run(film, *words)
     assert "after 6 made before" in outcome.err

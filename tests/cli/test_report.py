@@ -55,19 +55,10 @@ def test_a_rehearsal_is_said_loudly(reel_run, film, tmp_path, rehearsal_store) -
     assert "REHEARSAL: random weights" in told(page)
 
 
-def test_a_report_of_a_run_that_goes_on_is_of_all_of_the_film(reel_run, film, tmp_path, monkeypatch) -> None:
-    import reel.engine.job.segments as module
-
-    write, seen = module.Segments.write, []
-
-    def breaking(self: object, frame: object) -> None:
-        seen.append(frame)
-        if len(seen) == 70:
-            raise KeyboardInterrupt
-        write(self, frame)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(module.Segments, "write", breaking)
+def test_a_report_of_a_run_that_goes_on_is_of_all_of_the_film(
+    reel_run, film, tmp_path, stopped_after
+) -> None:
+    with stopped_after(69):
         assert reel_run(film, "--order", "dain", "--report").code == 130
     assert not (tmp_path / "film.restored.report.html").exists()
     assert ", after " in reel_run(film, "--order", "dain", "--report").err

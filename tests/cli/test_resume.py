@@ -25,22 +25,11 @@ def short_segments(monkeypatch) -> None:
 
 
 @pytest.fixture
-def broken_off(reel_run, monkeypatch) -> Callable[..., object]:
+def broken_off(reel_run, stopped_after) -> Callable[..., object]:
     """Run a command that breaks off before a frame of the result, as if the power failed."""
 
     def call(frames: int, *words: object) -> object:
-        import reel.engine.job.segments as module
-
-        write, left = module.Segments.write, [frames]
-
-        def failing(self: object, frame: object) -> None:
-            if not left[0]:
-                raise BrokenOffError
-            left[0] -= 1
-            write(self, frame)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(module.Segments, "write", failing)
+        with stopped_after(frames, BrokenOffError) as patched:
             patched.setattr("reel.engine.job.journal.SLOW", 1e9)  # segments alone are kept
             patched.setattr("reel.engine.job.journal._JUDGED_BY", 1)
             with pytest.raises(BrokenOffError):

@@ -2,60 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import re
 from fractions import Fraction
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
-
-
-@pytest.fixture
-def shots(pictures) -> list[np.ndarray]:
-    """Ten seconds: black leader, shots of several kinds, and white at the end."""
-    blank = np.zeros((48, 64, 3), np.uint8)
-    return [
-        *[blank] * 10,
-        *pictures(20, low=90, high=150, seed=1),
-        *pictures(20, low=5, high=60, seed=2),
-        *pictures(20, low=190, high=250, seed=3),
-        *pictures(20, low=90, high=150, seed=4)[::-1],
-        *[blank + 255] * 10,
-    ]
-
-
-@pytest.fixture
-def film(make_film, shots) -> Path:
-    return make_film("film.mp4", shots, rate=Fraction(10))
 
 
 def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def cells(sheet: Path, columns: int) -> list[np.ndarray]:
-    """Return the mean colour of each column of a sheet of one row, left to right."""
-    picture = np.asarray(Image.open(sheet).convert("RGB"), np.float32)
-    edges = np.linspace(0, picture.shape[1], columns + 1).round().astype(int)
-    bottom = picture.shape[0] - 20
-    return [
-        picture[bottom - 60 : bottom, left + 30 : right - 30].mean((0, 1)) for left, right in pairwise(edges)
-    ]
-
-
-@pytest.fixture
-def facts(reel_run, tmp_path):
-    """Run a preview and return what its summary says."""
-
-    def call(*words: object) -> dict:
-        outcome = reel_run(*words, "--summary", tmp_path / "facts.json")
-        assert outcome.code == 0, outcome.err
-        return json.loads((tmp_path / "facts.json").read_text())
-
-    return call
 
 
 def test_each_sample_is_what_start_and_end_would_give(facts, reel_run, make_film, shots, tmp_path) -> None:
@@ -112,72 +68,11 @@ def test_what_all_of_it_would_take_is_said_in_one_line_and_in_the_summary(facts,
     assert size / 3 < whole["bytes"] < size * 3
 
 
-def test_a_sheet_has_a_column_for_each_setting_after_the_film_as_it_is(facts, film, tmp_path) -> None:
-    said = facts(
-        *(film, "--render-factor", "2", "--samples", "1x0.3s", "--start", "1.2", "--end", "2.8"),
-        *("--sweep", "order=deoldify,deoldify+edvr-m,"),
-    )
-    assert [each["label"] for each in said["settings"]] == [
-        *("order=deoldify", "order=deoldify+edvr-m", "order=none")
-    ]
-    assert [each["runs"][0]["width"] for each in said["settings"]] == [64, 256, 64]
-    before, tinted, larger, plain = cells(Path(said["sheet"]), 4)
-    assert np.ptp(before) < 4
-    assert np.ptp(plain) < 4
-    assert tinted[0] - tinted[2] > 30
-    assert larger[0] - larger[2] > 30
-    assert abs(before.mean() - plain.mean()) < 4
-    folder = Path(said["preview"])
-    assert {"sample-1.order=deoldify+edvr-m.mp4", "sample-1.order=none.mp4"} <= {
-        f.name for f in folder.iterdir()
-    }
-
-
-def test_several_sweeps_give_every_combination(facts, film, tmp_path) -> None:
-    said = facts(
-        *(film, "--order", "dain", "--samples", "1x0.3s"),
-        *("--sweep", "times=2,3", "--sweep", "crf=1,40"),
-    )
-    assert [each["label"] for each in said["settings"]] == [
-        *("times=2, crf=1", "times=2, crf=40", "times=3, crf=1", "times=3, crf=40")
-    ]
-    assert [each["runs"][0]["rate"] for each in said["settings"]] == ["20", "20", "30", "30"]
-    fine, coarse = (
-        (tmp_path / f"film.preview/sample-1.times=2,crf={crf}.mp4").stat().st_size for crf in (1, 40)
-    )
-    assert fine > coarse + 300  # most of both is what a container takes
-
-
-def test_what_is_between_frames_is_shown_where_frames_are_made(facts, make_film, tmp_path) -> None:
-    shades = [np.full((48, 64, 3), value, np.uint8) for value in (0, 255) * 6]
-    for shade in shades:
-        shade[:, 32:] = 255 - shade[:, 32:]  # no frame is empty
-    film = make_film("film.mp4", shades)
-    said = facts(film, "--sweep", "order=dain,", "--cuts", "off", "--samples", "1x9s")
-    before, between, plain = cells(Path(said["sheet"]), 3)
-    picture = np.asarray(Image.open(said["sheet"]).convert("L"), np.float32)
-    column = picture[-60:-20, picture.shape[1] // 3 + 30 : 2 * picture.shape[1] // 3 - 30]
-    assert column.std() < 3  # the mean of a frame and its negative
-    assert before.mean() == pytest.approx(plain.mean(), abs=4)
-    assert between.mean() == pytest.approx(127, abs=6)
-
-
 def test_a_preview_leaves_the_unfinished_work_of_the_whole_film_alone(
-    reel_run, film, tmp_path, monkeypatch
+    reel_run, film, tmp_path, stopped_after
 ) -> None:
-    import reel.engine.job.segments as module
-
     words = [film, "--order", "deoldify", "--render-factor", "2"]
-    write, left = module.Segments.write, [60]
-
-    def failing(self: object, frame: object) -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise KeyboardInterrupt
-        write(self, frame)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(module.Segments, "write", failing)
+    with stopped_after(60):
         assert reel_run(*words).code == 130
     job = tmp_path / ".film.restored.mp4.reel-job"
     before = files(job)
@@ -228,17 +123,6 @@ def test_pictures_are_tried_as_pictures(facts, write_pictures, pictures, tmp_pat
     assert said["settings"][0]["whole_film"]["frames"] == 40
 
 
-def test_settings_for_a_photo_can_be_compared(facts, write_pictures, pictures, tmp_path) -> None:
-    write_pictures(tmp_path, pictures(1))
-    (tmp_path / "000001.png").rename(tmp_path / "photo.png")
-    said = facts(tmp_path / "photo.png", "--order", "deoldify", "--sweep", "render_factor=1,2")
-    names = {path.name for path in (tmp_path / "photo.preview").iterdir()}
-    assert {"sample-1.render_factor=1.png", "sample-1.render_factor=2.png", "sheet.png"} <= names
-    before, *tinted = cells(Path(said["sheet"]), 3)
-    assert np.ptp(before) < 4
-    assert all(tint[0] - tint[2] > 30 for tint in tinted)
-
-
 @pytest.mark.parametrize(("count", "frames"), [(1, 1), (2, 2), (9, 9)])
 def test_a_film_shorter_than_its_samples_is_tried_whole(facts, make_film, pictures, count, frames) -> None:
     said = facts(make_film("short.mp4", pictures(count)), "--order", "edvr-m", "--preview")
@@ -254,45 +138,6 @@ def test_a_film_of_nothing_but_black_is_tried_with_a_word(reel_run, make_film) -
     assert outcome.code == 0
     said = [line for line in outcome.err.splitlines() if line.startswith("warning: ")]
     assert said == [f"warning: {film} is black or blank wherever it was looked at, and so is its sample."]
-
-
-def test_the_film_may_stand_after_the_networks_and_after_a_sweep(facts, film) -> None:
-    for words in (
-        ["--samples", "1x0.2s", "--sweep", "crf=3,30", "--order", "deoldify", film],
-        ["--samples", "1x0.2s", "--order", "dain", film, "--sweep", "order=deoldify,edvr-m", "-y"],
-    ):
-        said = facts(*words, "--render-factor", "1")
-        assert said["input"] == str(film)
-        assert [len(each["runs"][0]["networks"]) for each in said["settings"]] == [1, 1]
-
-
-@pytest.mark.parametrize(
-    ("options", "word"),
-    [
-        (["--sweep", "render_factor=0,20"], "'0' is not a whole number above 0"),
-        (["--sweep", "crf=16,99"], "'99' is not a quality"),
-        (["--sweep", "fps=24,fast"], "'fast' is not a frame rate"),
-        (["--sweep", "order=dain+deoldify,dian"], "no network called 'dian'"),
-        (["--sweep", "cuts=auto,on"], "choice: 'on'"),
-        (["--sweep", "fps=25,50", "--times", "2"], "not allowed with"),
-        (["--sweep", "times=2", "--sweep", "fps=50"], "not allowed with"),
-        (["--sweep", "sharpen=1,2"], "'sharpen' is no setting; there are "),
-        (["--sweep", "start=1,2"], "'start' is no setting"),
-        (["--sweep", "artistic=1"], "--artistic takes no value"),
-        (["--sweep", "crf"], "give crf=VALUE,VALUE"),
-        (["--sweep", "crf=16,,18"], "names no values"),
-        (["--sweep", "crf=1,2,3,4", "--sweep", "times=2,3,4,5"], "16 settings to try are too many"),
-        (["--preview", "--samples", "3"], "give 3x1s"),
-        (["--preview", "--samples", "0x1s"], "give 3x1s"),
-        (["--preview", "--samples", "3x0s"], "give 3x1s"),
-        (["--samples", "3x1s"], "of use with --preview or --sweep"),
-    ],
-)
-def test_what_makes_no_sense_to_try_is_a_usage_error(reel_run, options: list[str], word: str) -> None:
-    outcome = reel_run("film.mp4", *options)
-    assert outcome.code == 2
-    what, _ = outcome.error
-    assert word in what
 
 
 def test_what_cannot_be_tried_is_told_in_one_sentence_before_any_work(
@@ -352,9 +197,3 @@ def test_networks_are_loaded_once_for_all_samples_and_given_back(reel_run, film,
     words = [film, "--order", "dain", "deoldify", "--render-factor", "1", "--samples", "3x0.2s"]
     assert reel_run(*words, "--preview").code == 0
     assert len(loaded) == len(set(loaded)) == len(closed) == 5
-
-
-def test_progress_counts_the_frames_of_all_samples(reel_run, film) -> None:
-    outcome = reel_run(film, "--samples", "2x0.5s", "--sweep", "order=dain,", "--times", "2")
-    last = [line for line in outcome.err.splitlines() if line.startswith("previewing")][-1]
-    assert last.startswith("previewing: 30/30 frames")
