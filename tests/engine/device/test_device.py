@@ -2,46 +2,14 @@
 
 import ctypes
 import gc
-import sys
-import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from reel.engine.device.device import Device
-from reel.engine.device.transfers import UNDER_WAY, in_flight
+from reel.engine.device.transfers import UNDER_WAY
 from reel.errors import BackendError, OutOfMemoryError
+from reel.tests.engine.device.doubled import LASTS, SHAPE, double, doubled, picture, through
 from reel.tests.engine.device.fake_runtime import FakeRuntime
-
-SHAPE = (1, 3, 4, 6)
-LASTS = {"copy_in": 1.0, "double": 1.0, "copy_out": 1.0}
-
-
-def picture(number):
-    return np.random.default_rng(number).random(SHAPE, np.float32)
-
-
-def view(pointer, shape):
-    count = int(np.prod(shape))
-    return np.frombuffer((ctypes.c_char * (4 * count)).from_address(pointer), np.float32).reshape(shape)
-
-
-def double(device, array):
-    """Put a kernel into the stream of the networks that gives twice a float32 array."""
-    result = device.empty(array.shape, array.dtype)
-    source, target, size = array.pointer, result.pointer, array.nbytes
-
-    def run():
-        view(target, SHAPE)[:] = 2 * view(source, SHAPE)
-
-    with device.work(device.compute, reads=[array], writes=[result]) as stream:
-        device.runtime.kernel(stream, "double", [(source, size)], [(target, size)], run)
-    return result
-
-
-def doubled(device, pictures):
-    """Double pictures one after the other, downloads two behind the uploads."""
-    return in_flight(device.download(double(device, device.upload(pixels))) for pixels in pictures)
 
 
 def test_an_array_goes_to_the_device_and_comes_back():
@@ -73,9 +41,7 @@ def test_an_upload_converts():
 
 def test_one_after_the_other_many_arrays_go_through_the_three_streams():
     fake = FakeRuntime()
-    with Device(fake) as device:
-        found = list(doubled(device, map(picture, range(20))))
-    np.testing.assert_array_equal(found, [2 * picture(number) for number in range(20)])
+    np.testing.assert_array_equal(through(fake, 20), [2 * picture(number) for number in range(20)])
     fake.check()
 
 
@@ -93,18 +59,14 @@ def test_an_upload_the_networks_and_a_download_go_on_at_once():
 
 def test_pinned_memory_is_used_again():
     fake = FakeRuntime(lasts=LASTS)
-    with Device(fake) as device:
-        for _ in doubled(device, map(picture, range(20))):
-            pass
+    through(fake, 20)
     assert fake.calls.count("allocate_pinned") <= 2 * UNDER_WAY
     fake.check()
 
 
 def test_events_are_used_again():
     fake = FakeRuntime(lasts=LASTS)
-    with Device(fake) as device:
-        for _ in doubled(device, map(picture, range(20))):
-            pass
+    through(fake, 20)
     assert fake.calls.count("record") > 50
     assert fake.calls.count("make_event") < 20
     fake.check()
@@ -169,113 +131,6 @@ def test_memory_that_is_forgotten_is_kept_for_a_download_that_is_not_done():
         fake.run_all()
         np.testing.assert_array_equal(coming.wait(), picture(0))
         del result
-    fake.check()
-
-
-class OneAtATime:
-    """The same device, for several threads, since it is only one in itself."""
-
-    def __init__(self, fake):
-        self._fake = fake
-        self._lock = threading.RLock()
-
-    def __getattr__(self, name):
-        value = getattr(self._fake, name)
-        if not callable(value):
-            return value
-
-        def call(*arguments):
-            with self._lock:
-                return value(*arguments)
-
-        return call
-
-
-@pytest.fixture
-def restless():
-    """Have threads take turns as often as they can."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    yield
-    sys.setswitchinterval(before)
-
-
-@pytest.mark.usefixtures("restless")
-def test_several_threads_use_one_device():
-    fake = FakeRuntime()
-
-    def work(number):
-        pictures = [picture(100 * number + step) for step in range(30)]
-        for pixels, found in zip(pictures, doubled(device, pictures), strict=True):
-            np.testing.assert_array_equal(found, 2 * pixels)
-            with device.work(device.leaving, reads=[common]):
-                pass
-            double(device, common)
-
-    with Device(OneAtATime(fake)) as device:
-        common = device.upload(picture(0))
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(work, range(4)))
-    fake.check()
-
-
-class Meanwhile:
-    """The same device, on which something else happens in another thread right after a call is first made.
-
-    That is waited for, but not for long: it may have to wait itself.
-    """
-
-    def __init__(self, fake, name):
-        self._fake = fake
-        self._name = name
-        self.then = None
-        self.thread = None
-
-    def __getattr__(self, name):
-        value = getattr(self._fake, name)
-        if name != self._name:
-            return value
-
-        def call(*arguments):
-            result = value(*arguments)
-            if self.then is not None:
-                self.thread, self.then = threading.Thread(target=self.then), None
-                self.thread.start()
-                self.thread.join(0.2)
-            return result
-
-        return call
-
-
-def test_the_last_use_of_an_array_is_the_one_that_was_recorded_last():
-    fake = FakeRuntime()
-    runtime = Meanwhile(fake, "record")
-
-    def use():
-        with device.work(device.compute, reads=[array]):
-            pass
-
-    with Device(runtime) as device:
-        array = device.upload(picture(0))
-        runtime.then = use
-        use()
-        runtime.thread.join()
-        last = fake.last_recorded(device.compute)
-        assert array.uses[device.compute].handle == last
-    fake.check()
-
-
-def test_no_two_threads_are_given_the_same_pinned_memory():
-    fake = FakeRuntime()
-    runtime = Meanwhile(fake, "has_happened")
-    taken = []
-    with Device(runtime) as device:
-        device.upload(picture(0))
-        fake.now = 1.0
-        runtime.then = lambda: taken.append(device.staging.take(1))
-        taken.append(device.staging.take(1))
-        runtime.thread.join()
-        assert taken[0] is not taken[1]
     fake.check()
 
 
@@ -365,11 +220,6 @@ def calls_of_a_run():
     fake = FakeRuntime()
     through(fake)
     return len(fake.calls)
-
-
-def through(fake):
-    with Device(fake) as device:
-        return list(doubled(device, map(picture, range(2))))
 
 
 @pytest.mark.parametrize("call", range(1, calls_of_a_run() + 1))
