@@ -15,6 +15,7 @@ SOURCES = (
     ROOT / "models" / "tensorrt_library.py",
     ROOT / "export" / "engine_from_onnx.py",
     ROOT / "engine" / "backends" / "tensorrt.py",
+    ROOT / "engine" / "backends" / "tensorrt_engine.py",
 )
 # What must have been found for the search to be worth something.
 FOUND = {
@@ -32,6 +33,9 @@ FOUND = {
     },
     "tensorrt.py": {
         ("", "Runtime"),
+        ("", "init_libnvinfer_plugins"),
+    },
+    "tensorrt_engine.py": {
         ("Runtime", "deserialize_cuda_engine"),
         ("ICudaEngine", "create_execution_context"),
         ("ICudaEngine", "get_tensor_dtype"),

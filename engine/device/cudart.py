@@ -97,6 +97,29 @@ class Cudart:
         parameters.kind = cuda.cudaMemcpyKind.cudaMemcpyDeviceToDevice
         _done(cuda.cudaMemcpy3DAsync(parameters, stream), "cudaMemcpy3DAsync")
 
+    def begin_capture(self, stream: int) -> None:
+        mode = cuda.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        _done(cuda.cudaStreamBeginCapture(stream, mode), "cudaStreamBeginCapture")
+
+    def end_capture(self, stream: int) -> int:
+        return int(_done(cuda.cudaStreamEndCapture(stream), "cudaStreamEndCapture"))
+
+    def graph_nodes(self, graph: int) -> int:
+        _, count = _done(cuda.cudaGraphGetNodes(graph, 0), "cudaGraphGetNodes")
+        return int(count)
+
+    def instantiate(self, graph: int) -> int:
+        return int(_done(cuda.cudaGraphInstantiate(graph, 0), "cudaGraphInstantiate"))
+
+    def destroy_graph(self, graph: int) -> None:
+        _done(cuda.cudaGraphDestroy(graph), "cudaGraphDestroy")
+
+    def launch(self, executable: int, stream: int) -> None:
+        _done(cuda.cudaGraphLaunch(executable, stream), "cudaGraphLaunch")
+
+    def destroy_executable(self, executable: int) -> None:
+        _done(cuda.cudaGraphExecDestroy(executable), "cudaGraphExecDestroy")
+
     def memory(self) -> tuple[int, int]:
         free, total = _done(cuda.cudaMemGetInfo(), "cudaMemGetInfo")
         return int(free), int(total)

@@ -103,6 +103,34 @@ class Runtime(Protocol):
         """Put a copy of a block, from the device's memory to the device's, into a stream."""
         ...
 
+    def begin_capture(self, stream: int) -> None:
+        """Record what this thread puts into a stream from now on; nothing of it runs."""
+        ...
+
+    def end_capture(self, stream: int) -> int:
+        """Return what was put into a stream since, as a graph; an error is that it cannot be recorded."""
+        ...
+
+    def graph_nodes(self, graph: int) -> int:
+        """Return how many things a graph does."""
+        ...
+
+    def instantiate(self, graph: int) -> int:
+        """Return a graph in a form in which it can be launched, which does not need the graph any more."""
+        ...
+
+    def destroy_graph(self, graph: int) -> None:
+        """Give a graph back."""
+        ...
+
+    def launch(self, executable: int, stream: int) -> None:
+        """Put all that was recorded into a stream, with the addresses of then."""
+        ...
+
+    def destroy_executable(self, executable: int) -> None:
+        """Give what can be launched back; it may not be running any more."""
+        ...
+
     def memory(self) -> tuple[int, int]:
         """Return how many bytes of the device's memory are free, and how many it has."""
         ...

@@ -17,6 +17,8 @@ from reel.engine.device.runtime import Block
 from reel.errors import BackendError
 
 HOST = 0  # the actor that is no stream
+# What waits, or may, which ends a capture.
+_NOT_WHILE_CAPTURED = ("synchronise", "has_happened", "allocate_pinned", "free_pinned", "destroy_stream")
 POISON = 0xA5
 
 Clock = dict[int, int]
@@ -117,6 +119,9 @@ class FakeRuntime:
         self._streams: dict[int, Stream] = {}
         self._events: dict[int, Moment | None] = {}
         self._regions: list[Region] = []
+        self._captures: dict[int, list[tuple[object, ...]] | None] = {}  # by stream; None: it failed
+        self._graphs: dict[int, list[tuple[object, ...]]] = {}
+        self._executables: dict[int, tuple[list[tuple[object, ...]], tuple[int, int] | None]] = {}
         self._refused: set[int] = set()  # what could not be given back because that call was made to fail
         self._number = 100
 
@@ -131,6 +136,7 @@ class FakeRuntime:
     def destroy_stream(self, stream: int) -> None:
         self._called("destroy_stream", stream)
         self._stream(stream)
+        self._captures.pop(stream, None)
         self._run_until(stream, len(self._streams[stream].operations))
         del self._streams[stream]
 
@@ -258,6 +264,53 @@ class FakeRuntime:
         writes = [(block.target, targets[-1] + block.width - block.target)]
         self.kernel(stream, "copy_block", reads, writes, copy)
 
+    def begin_capture(self, stream: int) -> None:
+        self._called("begin_capture")
+        self._stream(stream)
+        if self._captures:
+            self._hazard("a stream is captured while another is")
+        self._captures[stream] = []
+
+    def end_capture(self, stream: int) -> int:
+        if stream not in self._captures:
+            self._hazard("a capture ends that was not begun")
+        recorded = self._captures.pop(stream)
+        self._called("end_capture")
+        if recorded is None:
+            raise BackendError("CUDA failed: the capture was invalidated.", "Nothing can be done.")
+        self._number += 1
+        self._graphs[self._number] = recorded
+        return self._number
+
+    def graph_nodes(self, graph: int) -> int:
+        self._called("graph_nodes")
+        return len(self._graphs[graph])
+
+    def instantiate(self, graph: int) -> int:
+        self._called("instantiate")
+        self._number += 1
+        self._executables[self._number] = (self._graphs[graph], None)
+        return self._number
+
+    def destroy_graph(self, graph: int) -> None:
+        self._called("destroy_graph", graph)
+        del self._graphs[graph]
+
+    def launch(self, executable: int, stream: int) -> None:
+        self._called("launch")
+        if executable not in self._executables:
+            self._hazard("something is launched that is not there")
+        recorded, _ = self._executables[executable]
+        for name, reads, writes, run in recorded:
+            self.kernel(stream, name, reads, writes, run)
+        self._executables[executable] = recorded, (stream, len(self._stream(stream).operations))
+
+    def destroy_executable(self, executable: int) -> None:
+        self._called("destroy_executable", executable)
+        _, last = self._executables.pop(executable)
+        if last is not None and self._host.get(last[0], 0) < last[1]:
+            self._hazard("what was launched is given back before it is done")
+
     def memory(self) -> tuple[int, int]:
         self._called("memory")
         used = sum(region.memory.size for region in self._regions if not (region.freed or region.pinned))
@@ -277,6 +330,11 @@ class FakeRuntime:
     ) -> None:
         """Put something into a stream that reads and writes memory, given by addresses and sizes."""
         self._stream(stream)
+        if stream in self._captures:
+            recorded = self._captures[stream]
+            if recorded is not None:
+                recorded.append((name, list(reads), list(writes), run))
+            return
         sources = [self._found(pointer, size, pinned=False) for pointer, size in reads if size]
         sources += [self._found(host, 1, pinned=True)] if host is not None else []
         targets = [self._found(pointer, size, pinned=None) for pointer, size in writes]
@@ -295,6 +353,13 @@ class FakeRuntime:
             earlier = [region.made, region.written, *(read for read in region.read if read != use)]
             self._ordered(operation, earlier, f"is written by {name}")
             region.written, region.read = use, []
+
+    def is_capturing(self, stream: int) -> bool:
+        return stream in self._captures
+
+    def invalidate(self, stream: int) -> None:
+        """Let what is recorded in a stream be of no use, as what cannot be recorded makes it."""
+        self._captures[stream] = None
 
     def run_all(self) -> None:
         """Run whatever was put into any stream."""
@@ -318,6 +383,8 @@ class FakeRuntime:
         ]
         left += [f"stream {stream}" for stream in self._streams if stream not in self._refused]
         left += [f"event {event}" for event in self._events if event not in self._refused]
+        for what, handles in (("graph", self._graphs), ("executable", self._executables)):
+            left += [f"{what} {handle}" for handle in handles if handle not in self._refused]
         if left:
             raise HazardError(f"not given back: {', '.join(left)}")
 
@@ -325,6 +392,8 @@ class FakeRuntime:
 
     def _called(self, name: str, given_back: int | None = None) -> None:
         self.calls.append(name)
+        if self._captures and name in _NOT_WHILE_CAPTURED:
+            self._hazard(f"{name} is called while a stream is captured")
         if len(self.calls) == self._fail_at or name == self.fail_next:
             self.fail_next = None
             if given_back is not None:
@@ -363,6 +432,8 @@ class FakeRuntime:
 
     def _put(self, name: str, stream: int, run: Callable[[], None]) -> Operation:
         found = self._stream(stream)
+        if stream in self._captures:
+            self._hazard(f"{name} is put into a stream that is captured")
         _join(found.clock, self._host)
         place = len(found.operations) + 1
         found.clock[stream] = place

@@ -26,6 +26,13 @@ TAKES = {
     "cudaFreeAsync": 2,
     "cudaFreeHost": 1,
     "cudaGetDeviceCount": 0,
+    "cudaGraphDestroy": 1,
+    "cudaGraphExecDestroy": 1,
+    "cudaGraphGetNodes": 2,
+    "cudaGraphInstantiate": 2,
+    "cudaGraphLaunch": 2,
+    "cudaStreamBeginCapture": 2,
+    "cudaStreamEndCapture": 1,
     "cudaGetErrorString": 1,
     "cudaGetLastError": 0,
     "cudaHostAlloc": 2,
@@ -64,6 +71,7 @@ class Bindings(ModuleType):
         self.called = []
         self.cudaError_t = Code
         self.cudaMemcpyKind = type("Kind", (), {f"cudaMemcpy{way}": way for way in WAYS})
+        self.cudaStreamCaptureMode = type("Mode", (), {"cudaStreamCaptureModeThreadLocal": 1})
         self.cudaMemPoolAttr = type("Attr", (), {"cudaMemPoolAttrReleaseThreshold": 4})
         self.cudaStreamNonBlocking, self.cudaEventDisableTiming, self.cudaHostAllocDefault = 1, 2, 0
         for name in ("cudaMemcpy3DParms", "cudaPitchedPtr", "cudaExtent"):
@@ -88,7 +96,10 @@ class Bindings(ModuleType):
 WAYS = ("HostToDevice", "DeviceToHost", "DeviceToDevice")
 RESULTS = dict.fromkeys(
     ["cudaStreamCreateWithFlags", "cudaEventCreateWithFlags", "cudaMallocAsync", "cudaHostAlloc"], 1
-) | {"cudaGetDeviceCount": 1, "cudaDeviceGetDefaultMemPool": 1, "cudaMemGetInfo": 2}
+) | {
+    **{"cudaGetDeviceCount": 1, "cudaDeviceGetDefaultMemPool": 1, "cudaMemGetInfo": 2},
+    **{"cudaStreamEndCapture": 1, "cudaGraphInstantiate": 1, "cudaGraphGetNodes": 2},
+}
 
 
 @pytest.fixture
@@ -220,6 +231,7 @@ def test_every_name_that_is_used_is_one_of_the_bindings(real):
     for kind in ("cudaMemcpyHostToDevice", "cudaMemcpyDeviceToHost", "cudaMemcpyDeviceToDevice"):
         assert hasattr(real.cudaMemcpyKind, kind)
     assert hasattr(real.cudaMemPoolAttr, "cudaMemPoolAttrReleaseThreshold")
+    assert hasattr(real.cudaStreamCaptureMode, "cudaStreamCaptureModeThreadLocal")
     assert {code.name for code in Code} <= {code.name for code in real.cudaError_t}
 
 

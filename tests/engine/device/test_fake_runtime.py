@@ -163,7 +163,71 @@ def test_pinned_memory_that_is_changed_too_early_gives_wrong_bytes(fake):
     assert value(pointer) == [4] * SIZE
 
 
-@pytest.mark.parametrize("what", ["device memory", "pinned memory", "stream", "event"])
+def captured(fake, *, launches=0):
+    """Record a write to memory, and launch it; return what can be launched, its stream and the memory."""
+    stream, capturing = fake.make_stream(), fake.make_stream()
+    pointer = fake.allocate(SIZE, stream)
+    fake.begin_capture(capturing)
+    fake.kernel(capturing, "set", [], [(pointer, SIZE)], lambda: ctypes.memset(pointer, 1, SIZE))
+    graph = fake.end_capture(capturing)
+    executable = fake.instantiate(graph)
+    fake.destroy_graph(graph)
+    for _ in range(launches):
+        fake.launch(executable, stream)
+    return executable, stream, pointer
+
+
+def test_what_is_recorded_runs_when_it_is_launched_and_each_time(fake):
+    executable, stream, pointer = captured(fake)
+    fake.run_all()
+    assert value(pointer) != [1] * SIZE
+    for number in (1, 2):
+        fake.launch(executable, stream)
+        fake.run_all()
+        assert value(pointer) == [1] * SIZE
+        assert [op.name for op in fake.ran].count("set") == number
+
+
+@pytest.mark.parametrize(
+    ("misuse", "said"),
+    [
+        (lambda fake, stream, event: fake.allocate(SIZE, stream), "put into a stream that is captured"),
+        (lambda fake, stream, event: fake.record(event, stream), "put into a stream that is captured"),
+        (lambda fake, stream, event: fake.synchronise(event), "called while a stream is captured"),
+        (lambda fake, stream, event: fake.allocate_pinned(SIZE), "called while a stream is captured"),
+        (lambda fake, stream, event: fake.begin_capture(stream), "while another is"),
+        (lambda fake, stream, event: fake.end_capture(stream + 1), "was not begun"),
+    ],
+)
+def test_what_may_not_be_done_while_a_stream_is_captured_is_found(fake, misuse, said):
+    other, stream, event = fake.make_stream(), fake.make_stream(), fake.make_event()
+    fake.record(event, other)
+    fake.begin_capture(stream)
+    with pytest.raises(HazardError, match=said):
+        misuse(fake, stream, event)
+
+
+def test_memory_that_was_recorded_may_not_be_freed_before_it_is_launched(fake):
+    executable, stream, pointer = captured(fake, launches=1)
+    fake.free(pointer, stream)
+    with pytest.raises(HazardError, match="after it was freed"):
+        fake.launch(executable, stream)
+
+
+def test_what_is_launched_may_not_be_given_back_while_it_runs(fake):
+    executable, stream, _ = captured(fake, launches=1)
+    event = fake.make_event()
+    fake.record(event, stream)
+    with pytest.raises(HazardError, match="before it is done"):
+        fake.destroy_executable(executable)
+    executable, *_ = captured(fake)
+    fake.synchronise(event)
+    fake.destroy_executable(executable)
+    with pytest.raises(HazardError, match="that is not there"):
+        fake.launch(executable, stream)
+
+
+@pytest.mark.parametrize("what", ["device memory", "pinned memory", "stream", "event", "executable"])
 def test_what_is_not_given_back_is_found(fake, what):
     stream = fake.make_stream()
     {
@@ -171,6 +235,7 @@ def test_what_is_not_given_back_is_found(fake, what):
         "pinned memory": lambda: fake.allocate_pinned(SIZE),
         "stream": fake.make_stream,
         "event": fake.make_event,
+        "executable": lambda: captured(fake),
     }[what]()
     fake.destroy_stream(stream)
     with pytest.raises(HazardError, match=what):

@@ -52,8 +52,8 @@ class PlanarFilm(Film):
         transparent: Which frames cannot be given as planes.
     """
 
-    def __init__(self, count, coding, *, turn=None, transparent=()):
-        super().__init__(count)
+    def __init__(self, count, coding, *, turn=None, transparent=(), **size):
+        super().__init__(count, **size)
         self.planes = []
         for pixels in self.pictures:
             made = planes_from_rgb(pixels, coding.layout, matrix=coding.matrix, full_range=coding.full_range)
@@ -180,4 +180,16 @@ def test_pictures_may_be_equal_by_their_samples(gpu, store):
         assert there[1].pixels is there[2].pixels is not there[0].pixels
         assert not on_device.operations.is_same(there[0].pixels, there[3].pixels)
         assert "copy_out" not in gpu.fake.calls
+        del there
+
+
+def test_planes_of_one_size_do_not_wait_for_each_other(gpu, store):
+    from reel.engine.on_device import OnDevice
+
+    with OnDevice(gpu.device, gpu.backend, store.find(PICTURES)) as on_device:
+        frames = on_device.arriving(PlanarFilm(8, USUAL, size=(80, 128)).frames())
+        there = [next(frames), next(frames)]  # the second once two more are on their way, of which it is one
+        assert gpu.fake.calls.count("copy_in") == 3 * 3 + 1
+        assert "synchronise" not in gpu.fake.calls
+        frames.close()
         del there

@@ -329,6 +329,7 @@ class IExecutionContext:
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._addresses: dict[str, int] = {}
         self._memory = 0
+        self._ran: dict[str, tuple[int, ...]] = {}
 
     def __del__(self) -> None:
         self._engine._contexts -= 1
@@ -371,5 +372,6 @@ class IExecutionContext:
         assert _major < 10 or self._memory
         if _wrong == "no-run":
             return False
-        on_execute(self, stream_handle)
-        return True
+        done = on_execute(self, stream_handle) is not False
+        self._ran = dict(self._shapes)
+        return done
