@@ -5,65 +5,76 @@ from __future__ import annotations
 from .edvr import WINDOW
 from .spec import Graph, Kind, Network, ShippedWeights, Tensor, Tiling, Tolerance
 
-_CHANNELS, _WIDE = 32, 64
-
-
-def _half(name: str, channels: int = _CHANNELS) -> Tensor:
-    return Tensor(name, (1, channels, "H/2", "W/2"))
+_WIDE, _ADDED = 64, 17
+_NEIGHBOURS = tuple(i for i in range(WINDOW) if i != WINDOW // 2)
 
 
 def _levels(prefix: str) -> tuple[Tensor, ...]:
-    return tuple(
-        Tensor(f"{prefix}{level}", (1, _CHANNELS, f"H/{2**level}", f"W/{2**level}")) for level in (1, 2, 3)
+    # The motion is measured in the second and the third, to a hundredth of a pixel.
+    return (
+        Tensor(f"{prefix}1", (1, 5, "H", "W")),
+        *(
+            Tensor(f"{prefix}{n}", (1, 1, f"H/{2 ** (n - 1)}", f"W/{2 ** (n - 1)}"), exact=True)
+            for n in (2, 3)
+        ),
     )
 
 
 def _small(name: str, title: str) -> Network:
-    # The middle frame's own features take part in the fusion as they are.
-    aligned = tuple(_half("reference1" if i == WINDOW // 2 else f"aligned_{i}") for i in range(WINDOW))
+    added = tuple(Tensor(f"aligned_{i}", (1, _ADDED, "H", "W")) for i in _NEIGHBOURS)
+    fused, rebuilt = (Tensor(of, (1, _WIDE, "H/2", "W/2")) for of in ("fused", "rebuilt"))
     # What each graph looks beyond its own place: the longest sum of layers, each at the scale where it runs.
-    # pyramid: a convolution of 6x6, six of 3x3 at a half, one to and one at a quarter and an eighth:
-    # 3 + 6 * 2 + 2 + 4 + 4 + 8 = 33.
-    # align: three at an eighth, enlarged, one at a quarter, enlarged, one at a half:
-    # 3 * 8 + 8 + 4 + 4 + 2 = 42; and what its offsets add, which only the run tells.
-    # fusion: one at a half. rebuild: two in each of five blocks, at a half.
+    # pyramid: the mean of 15x15 at a fourth.
+    # align: each correction of the motion reads 1 + 4 + 2 and smooths what is read anew, three times at a
+    # fourth, three at a half and twice at full size, and one more pixel each time that the size is doubled:
+    # 7 * (3 * 4 + 3 * 2 + 2) + 4 + 2; then two pixels of the likeness, and eight of the trust, at a half.
+    # What lies further away than a fourth of that changes nothing in practice, but it may. And where the
+    # motion leads to, which only the run tells.
+    # fusion: one at a half. rebuild: two in each of seven blocks, at a half.
     # enlarge: one at a half, one at full size; and two pixels of the frame.
     return Network(
         name=name,
         title=title,
         kind=Kind.UPSCALE,
         graphs=(
-            Graph("pyramid", (Tensor("frame", (1, 3, "H", "W")),), _levels("level"), 140, Tiling(40, 8)),
+            Graph("pyramid", (Tensor("frame", (1, 3, "H", "W")),), _levels("level"), 140, Tiling(32, 4)),
             Graph(
                 "align",
                 (*_levels("level"), *_levels("reference")),
-                (_half("aligned"), Tensor("reach", (1,), exact=True)),
+                (Tensor("aligned", (1, _ADDED, "H", "W")), Tensor("reach", (1,), exact=True)),
                 960,
-                Tiling(48, 8, reaches=True),
+                Tiling(160, 4, reaches=True),
             ),
-            Graph("fusion", aligned, (_half("fused", _WIDE),), 520, Tiling(8, 8)),
-            Graph("rebuild", (_half("fused", _WIDE),), (_half("rebuilt", _WIDE),), 270, Tiling(24, 8)),
+            Graph(
+                "fusion",
+                (*added, _levels("reference")[0]),
+                (fused,),
+                520,
+                Tiling(8, 4),
+            ),
+            Graph("rebuild", (fused,), (rebuilt,), 270, Tiling(32, 4)),
             Graph(
                 "enlarge",
-                (Tensor("centre", (1, 3, "H", "W")), _half("rebuilt", _WIDE)),
+                (Tensor("centre", (1, 3, "H", "W")), rebuilt),
                 (Tensor("enlarged", (1, 3, "4*H", "4*W")),),
                 700,
-                Tiling(8, 8),
+                Tiling(8, 4),
             ),
         ),
-        parameters=808_872,
-        multiple=8,
+        parameters=664_756,
+        multiple=4,
         window=WINDOW,
         scale=4,
-        # five pyramids, four aligned maps, two of the middle frame
-        held=_CHANNELS * (WINDOW * 21 + 4 * 16) * 4 // 64 + 200,
+        # five pyramids, what four neighbours add, two maps of the middle frame
+        held=4 * (WINDOW * 6 + 4 * _ADDED) + 2 * _WIDE + 200,
         weights=(ShippedWeights(f"{name}.npz"),),
         weights_key=None,
         check_sizes=((32, 48), (40, 24)),
         tolerance=Tolerance(relative_l2=1e-5, measured=1.0e-6),
         half_tolerance=Tolerance(relative_l2=5e-3, measured=4.3e-4),
         licence="Apache-2.0 (reel)",
-        paper="Wang et al., EDVR: Video Restoration with Enhanced Deformable Convolutional Networks, 2019",
+        paper="Wang et al., EDVR: Video Restoration with Enhanced Deformable Convolutional Networks, 2019, "
+        "its motion measured: Wronski et al., Handheld Multi-Frame Super-Resolution, SIGGRAPH 2019",
     )
 
 

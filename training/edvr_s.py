@@ -13,18 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from course import Plan, train
 from degrade import shrunk, worn
 from figures import decibels, luma, to_eight_bits, unsteadiness
 from material import KEPT_CLIPS, SHARP_CLIPS, frames, photos, scikit_pictures, shots, with_smaller
-from motion import CELL, camera_sequence, clip_sequence, turned
+from motion import camera_sequence, clip_sequence, turned
 from PIL import Image
-from starter_edvr import NEIGHBOURS, WINDOW, StarterEdvr
+from starter_edvr import WINDOW, StarterEdvr
 
-PATCH, BATCH = 32, 8
-LEGS = (4_000, 12_000, 30_000)
-ALONE = 500  # steps after which the neighbours take part
+PATCH, BATCH = 40, 6
+LEGS = (3_500, 12_000, 30_000)
+CLIPS = 0.3  # share of the sequences that are cut out of films
 SHAKE = 0.6  # gate weave of worn film, pixels of the large frame
 
 material: dict[str, list] = {}
@@ -38,54 +37,37 @@ def prepare() -> None:
 
 
 def sequence(rng, *, weave=0.0):
-    """Return frames [5, S, S, 3] and the shifts of what they show (see ``camera_sequence``)."""
+    """Return frames [5, S, S, 3]."""
     size = 4 * PATCH
-    if rng.random() < 0.2:
-        made = clip_sequence(rng, material["clips"], WINDOW, size)
-        return turned(made, rng), np.full((WINDOW, size // CELL, size // CELL, 2), np.nan, np.float32)
-    made, shifts = camera_sequence(rng, material["pictures"], WINDOW, size, weave=weave)
+    if rng.random() < CLIPS:
+        return turned(clip_sequence(rng, material["clips"], WINDOW, size), rng)
+    made = camera_sequence(rng, material["pictures"], WINDOW, size, weave=weave)
     if rng.random() < 0.1:
         made = made[..., rng.permutation(3)]
-    return turned(made, rng, shifts=shifts)
+    return turned(made, rng)
 
 
 def clean_batch(rng):
-    """Return windows [N, 5, h, w, 3], their middle frames [N, 4h, 4w, 3], and shifts [N, 5, h/2, w/2, 2]."""
-    large, shifts = zip(*(sequence(rng) for _ in range(BATCH)), strict=True)
-    windows = np.stack([shrunk(frames) for frames in large])
-    return windows, np.stack([frames[WINDOW // 2] for frames in large]), np.stack(shifts)
+    """Return windows [N, 5, h, w, 3] and their middle frames [N, 4h, 4w, 3]."""
+    large = [sequence(rng) for _ in range(BATCH)]
+    return np.stack([shrunk(frames) for frames in large]), np.stack([frames[WINDOW // 2] for frames in large])
 
 
 def film_batch(rng):
     """Return the same, of worn film, two of five without colour."""
-    large, shifts = [], []
+    large = []
     for _ in range(BATCH):
-        made, moved = sequence(rng, weave=SHAKE * rng.random())
+        made = sequence(rng, weave=SHAKE * rng.random())
         if rng.random() < 0.4:
             made = np.repeat(np.rint(luma(made)).astype(np.uint8)[..., None], 3, axis=3)
         large.append(made)
-        shifts.append(moved)
     windows = np.stack([worn(frames, rng) for frames in large])
-    return windows, np.stack([frames[WINDOW // 2] for frames in large]), np.stack(shifts)
+    return windows, np.stack([frames[WINDOW // 2] for frames in large])
 
 
 def loss(net, batch, step):
-    window, wanted, shifts = batch
-    alone = step < ALONE
-    got, found = net.forward_and_shifts(window, alone=alone)
-    return charbonnier(got - wanted) + (0.05 if alone else 0.01) * astray(found, shifts)
-
-
-def astray(found, shifts):
-    """Return how far the alignment reads from where things are, in features, at all levels, on average."""
-    wanted = torch.cat([shifts[:, i] for i in NEIGHBOURS]).movedim(-1, 1) / CELL
-    known = ~wanted.isnan().flatten(1).any(dim=1)
-    if not known.any():
-        return wanted.new_zeros(())
-    return sum(
-        torch.sqrt((found[level][known] - F.avg_pool2d(wanted[known], size) / size) ** 2 + 1e-4).mean()
-        for level, size in ((1, 1), (2, 2), (3, 4))
-    )
+    window, wanted = batch
+    return charbonnier(net(window) - wanted)
 
 
 def charbonnier(x):
@@ -119,7 +101,7 @@ def kept_sequences():
     stills = photos(kept=True)
     for index, still in enumerate(stills):
         smaller = with_smaller([still], scales=(0.6,))
-        found[f"still{index}"] = camera_sequence(rng, smaller, WINDOW + 1, 256, fastest=6, layers=0.0)[0]
+        found[f"still{index}"] = camera_sequence(rng, smaller, WINDOW + 1, 256, fastest=6, layers=0.0)
     return found
 
 
@@ -176,8 +158,7 @@ def main() -> None:
         "edvr-s-film" if args.film else "edvr-s",
         seed=11,
         legs=LEGS,
-        peak=6e-4,
-        slow=("conv_offset_mask.",),
+        peak=8e-4,
         every=args.every,
     )
     torch.manual_seed(plan.seed)

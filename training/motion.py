@@ -7,25 +7,18 @@ import numpy as np
 
 cv2.setNumThreads(0)
 
-CELL = 8  # pixels of the large frame for one of edvr-s's features
 
-
-def turned(frames, rng, *, shifts=None):
-    """Return the frames [N, S, S, 3] mirrored, turned by quarters and reversed in time, at random.
-
-    With ``shifts`` [N, s, s, 2] (see ``shifts_of``), return these too, as they then are.
-    """
-    moved = np.zeros((len(frames), 1, 1, 2), np.float32) if shifts is None else shifts
+def turned(frames, rng):
+    """Return the frames [N, S, S, 3] mirrored, turned by quarters and reversed in time, at random."""
     if rng.random() < 0.5:
-        frames, moved = frames[:, :, ::-1], moved[:, :, ::-1] * np.float32([-1, 1])
+        frames = frames[:, :, ::-1]
     if rng.random() < 0.5:
-        frames, moved = frames[:, ::-1], moved[:, ::-1] * np.float32([1, -1])
+        frames = frames[:, ::-1]
     if rng.random() < 0.5:
-        frames, moved = frames.transpose(0, 2, 1, 3), moved.transpose(0, 2, 1, 3)[..., ::-1]
+        frames = frames.transpose(0, 2, 1, 3)
     if rng.random() < 0.5:
-        frames, moved = frames[::-1], moved[::-1]
-    frames = np.ascontiguousarray(frames)
-    return frames if shifts is None else (frames, np.ascontiguousarray(moved))
+        frames = frames[::-1]
+    return np.ascontiguousarray(frames)
 
 
 def smooth_path(rng, count, *, fastest, weave):
@@ -65,19 +58,6 @@ def seen_by(picture, centre, move, size):
     return cv2.warpAffine(picture, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
 
 
-def shifts_of(path, centre, size, cell):
-    """Return how far from its place in the middle frame everything is in each, in pixels.
-
-    [count, size / cell, size / cell, 2], x and y, at the middles of cells of ``cell`` pixels.
-    """
-    cameras = [np.vstack([camera(centre, move, size), [0, 0, 1]]) for move in path]
-    middle = cameras[len(cameras) // 2]
-    y, x = np.mgrid[0 : size // cell, 0 : size // cell] * cell + (cell - 1) / 2
-    places = np.stack([x, y, np.ones_like(x)], axis=-1)
-    found = [places @ (np.linalg.inv(own) @ middle).T - places for own in cameras]
-    return np.stack(found)[..., :2].astype(np.float32)
-
-
 def place_in(rng, picture, size):
     """Return the centre (x, y) of a square of that size somewhere in a picture."""
     height, width = picture.shape[:2]
@@ -91,14 +71,10 @@ def place_in(rng, picture, size):
 
 
 def camera_sequence(rng, pictures, count, size, *, fastest=8.0, weave=0.0, layers=0.3):
-    """Return one picture under a moving camera, at times another before it, and where everything moves.
+    """Return one picture under a moving camera, at times another before it: [count, size, size, 3] uint8.
 
     Args:
         layers: Share of the sequences with an ellipse of another picture that moves its own way.
-
-    Returns:
-        [count, size, size, 3] uint8 and the shifts [count, size / 8, size / 8, 2] (see ``shifts_of``), which
-        are not numbers where not everything moves with the camera.
     """
     picture = pictures[rng.integers(len(pictures))]
     centre = place_in(rng, picture, size)
@@ -106,9 +82,7 @@ def camera_sequence(rng, pictures, count, size, *, fastest=8.0, weave=0.0, layer
     jitter = rng.normal(0, weave, (count, 2)) if weave else np.zeros((count, 2))
     path[:, :2] += jitter
     frames = np.stack([seen_by(picture, centre, move, size) for move in path])
-    shifts = shifts_of(path, centre, size, CELL)
     if rng.random() < layers:
-        shifts = np.full_like(shifts, np.nan)
         front = pictures[rng.integers(len(pictures))]
         centre = place_in(rng, front, size)
         own = smooth_path(rng, count, fastest=fastest, weave=0.0)
@@ -123,7 +97,7 @@ def camera_sequence(rng, pictures, count, size, *, fastest=8.0, weave=0.0, layer
             alpha = cv2.GaussianBlur(mask, (3, 3), 0)[..., None].astype(np.float32) / 255
             seen = seen_by(front, centre, move, size)
             frames[index] = np.rint(frames[index] * (1 - alpha) + seen * alpha).astype(np.uint8)
-    return frames, shifts
+    return frames
 
 
 def clip_sequence(rng, clips, count, size, *, steps=(1, 1, 2)):

@@ -7,10 +7,24 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from lucas_kanade import (
+    blurred,
+    brightness,
+    flattened,
+    gradient,
+    own_places,
+    read_at,
+    smooth,
+    still_apart,
+)
 from torch import nn
 
 WINDOW = 5
 NEIGHBOURS = [i for i in range(WINDOW) if i != WINDOW // 2]
+LEVELS = ((4, 3), (2, 3), (1, 2))  # the frame is shrunk by so much, and the motion corrected so many times
+TEXTURE = 2  # pixels to each side
+DOUBT = 0.04  # difference of brightness at which a neighbour counts for half
+CORNERS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
 
 
 def leaky(x):
@@ -34,131 +48,98 @@ def blocks(count, channels):
     return chain
 
 
-class DeformableConv(nn.Module):
-    """A modulated deformable convolution of one tap, each group of channels read from a place of its own.
-
-    Returns the result, and the mean of how far off the places are, [N, 2, H, W], x and y.
-    """
-
-    def __init__(self, channels, groups):
-        super().__init__()
-        self.groups = groups
-        self.conv_offset_mask = nn.Conv2d(channels, groups * 3, 3, 1, 1)
-        self.dcn = nn.Conv2d(channels, channels, 1)
-
-    def forward(self, features, about):
-        count, channels, height, width = features.shape
-        groups = self.groups
-        out = self.conv_offset_mask(about)
-        offset = out[:, : groups * 2].reshape(count * groups, 2, height, width)
-        mask = torch.sigmoid(out[:, groups * 2 :]).reshape(count * groups, 1, height, width)
-        y = torch.arange(float(height)).reshape(1, height, 1) + offset[:, 0]
-        x = torch.arange(float(width)).reshape(1, 1, width) + offset[:, 1]
-        grid = torch.stack([x * (2 / (width - 1)) - 1, y * (2 / (height - 1)) - 1], dim=-1)
-        own = features.reshape(count * groups, channels // groups, height, width)
-        read = F.grid_sample(own, grid, mode="bilinear", padding_mode="zeros", align_corners=True) * mask
-        shift = offset.reshape(count, groups, 2, height, width).mean(dim=1).flip(1)
-        return self.dcn(read.reshape(count, channels, height, width)), shift
+def levels_of(frame):
+    """Return a frame's brightness in the sizes that its motion is measured in, from coarse to fine."""
+    bright = brightness(frame)
+    return [flattened(bright if size == 1 else F.avg_pool2d(bright, size)) for size, _ in LEVELS]
 
 
-class Alignment(nn.Module):
-    """EDVR's pyramid of deformable convolutions, without its last, cascaded one."""
-
-    def __init__(self, channels, groups):
-        super().__init__()
-        for level in (3, 2, 1):
-            name = f"PCD_Align_L{level}"
-            self.add_module(f"{name}_offset_conv1", nn.Conv2d(2 * channels, channels, 3, 1, 1))
-            wide = channels if level == 3 else 2 * channels
-            self.add_module(f"{name}_offset_conv2", nn.Conv2d(wide, channels, 3, 1, 1))
-            self.add_module(f"{name}_dcn", DeformableConv(channels, groups))
-            if level < 3:
-                self.add_module(f"{name}_fea_conv", nn.Conv2d(2 * channels, channels, 3, 1, 1))
-
-    def forward(self, own, reference):
-        offset = aligned = None
-        shifts = {}
-        for level in (3, 2, 1):
-            part = lambda name, level=level: self.get_submodule(f"PCD_Align_L{level}_{name}")  # noqa: E731
-            mine, other = own[level - 1], reference[level - 1]
-            x = leaky(part("offset_conv1")(torch.cat([mine, other], dim=1)))
-            if level < 3:
-                x = torch.cat([x, doubled(offset) * 2], dim=1)
-            offset = leaky(part("offset_conv2")(x))
-            read, shifts[level] = part("dcn")(mine, offset)
-            if level < 3:
-                read = part("fea_conv")(torch.cat([read, doubled(aligned)], dim=1))
-            aligned = leaky(read)
-        return aligned, shifts
+def motion(own, reference):
+    """Return where the pixels of the reference are in the other frame, [N, 2, H, W], by Lucas and Kanade."""
+    flow = None
+    for (_, corrections), moved, still in zip(LEVELS, own, reference, strict=True):
+        flow = torch.zeros_like(still).repeat(1, 2, 1, 1) if flow is None else 2 * doubled(flow)
+        at_rest, places = gradient(still), own_places(still)
+        for _ in range(corrections):
+            seen = read_at(moved, places + flow)
+            flow = smooth(flow + still_apart(still, seen, (gradient(seen) + at_rest) / 2))
+    return flow
 
 
 def doubled(x):
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-class StarterEdvr(nn.Module):
-    """[N, 5, 3, H, W] in [0, 1] -> the middle frame [N, 3, 4H, 4W], not clipped; multiples of 8."""
+def told(neighbour, frame, flow):
+    """Return what a neighbour's pixels tell of the places between the frame's own pixels.
 
-    def __init__(self, channels=32, wide=64, front=3, back=5, groups=8):
+    At four places in each pixel: how far the neighbour's nearest pixel is from what the frame itself lets
+    expect where that pixel lies, [N, 12, H, W], each of three colours at four places; and how near it lies,
+    in [0, 1], [N, 4, H, W]. Both are multiplied already. Third, how unlike both are, [N, 1, H, W].
+    """
+    height, width = frame.shape[2:]
+    places = own_places(frame)
+    between = torch.cat([places + torch.tensor(corner).reshape(1, 2, 1, 1) for corner in CORNERS], dim=2)
+    wanted = between + flow.repeat(1, 1, len(CORNERS), 1)
+    nearest = wanted.round()
+    off = wanted - nearest
+    middle = torch.tensor([(width - 1) / 2, (height - 1) / 2]).reshape(1, 2, 1, 1)
+    inside = ((nearest - middle).abs() <= middle).float()
+    near = ((1 - 2 * off.abs()) * inside).prod(dim=1, keepdim=True)
+    expected = read_at(F.pixel_shuffle(enlarged_by(frame, 2), 2), 2 * (between - off) + 0.5)
+    news = near * (read_at(neighbour, nearest, "nearest") - expected)
+    unlike = blurred((read_at(neighbour, places + flow) - frame).abs().mean(dim=1, keepdim=True), TEXTURE)
+    count = len(frame)
+    return news.reshape(count, 12, height, width), near.reshape(count, 4, height, width), unlike
+
+
+def enlarged_by(frame, factor):
+    """Return the pixels of a bicubic enlargement as channels: [N, 3, H, W] -> [N, 3 * factor ** 2, H, W]."""
+    kernels = cubic_kernels(factor).repeat(3, 1, 1, 1)
+    return F.conv2d(F.pad(frame, [2] * 4, mode="replicate"), kernels, groups=3)
+
+
+class StarterEdvr(nn.Module):
+    """[N, 5, 3, H, W] in [0, 1] -> the middle frame [N, 3, 4H, 4W], not clipped; multiples of 4."""
+
+    def __init__(self, wide=64, narrow=32, back=7):
         super().__init__()
-        self.conv_first = nn.Conv2d(3, channels, 6, 2, 2)
-        self.feature_extractor = blocks(front, channels)
-        self.fea_L2_conv1 = nn.Conv2d(channels, channels, 3, 2, 1)
-        self.fea_L2_conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.fea_L3_conv1 = nn.Conv2d(channels, channels, 3, 2, 1)
-        self.fea_L3_conv2 = nn.Conv2d(channels, channels, 3, 1, 1)
-        self.PCDModule = Alignment(channels, groups)
-        self.fusion = nn.Conv2d(WINDOW * channels, wide, 3, 1, 1)
+        self.gate1 = nn.Conv2d(21, 16, 6, 2, 2)
+        self.gate2 = nn.Conv2d(16, 4, 3, 1, 1)
+        self.fusion = nn.Conv2d(20, wide, 6, 2, 2)
         self.reconstructor = blocks(back, wide)
-        self.upconv1 = nn.Conv2d(wide, 4 * channels, 3, 1, 1)
-        self.conv_last = nn.Conv2d(channels, 48, 3, 1, 1)
+        self.upconv1 = nn.Conv2d(wide, 4 * narrow, 3, 1, 1)
+        self.conv_last = nn.Conv2d(narrow, 48, 3, 1, 1)
         self.base = nn.Conv2d(3, 48, 5, groups=3, bias=False)
         begin(self)
-        self.fusion.weight.data.unflatten(1, (WINDOW, channels))[:, NEIGHBOURS] *= 0.1
-        self.fusion.weight.data *= WINDOW**0.5
-        self.base.weight.data = cubic_kernels().repeat(3, 1, 1, 1)
+        self.base.weight.data = cubic_kernels(4).repeat(3, 1, 1, 1)
 
-    def pyramid(self, frame):
-        level1 = self.feature_extractor(leaky(self.conv_first(4 * frame - 2)))
-        level2 = leaky(self.fea_L2_conv2(leaky(self.fea_L2_conv1(level1))))
-        level3 = leaky(self.fea_L3_conv2(leaky(self.fea_L3_conv1(level2))))
-        return level1, level2, level3
+    def aligned(self, neighbour, frame):
+        """Return what a neighbour adds, as far as it is to be trusted: [N, 17, H, W]."""
+        with torch.no_grad():
+            flow = motion(levels_of(neighbour), levels_of(frame))
+            news, near, unlike = told(neighbour, frame, flow)
+            texture = blurred(gradient(brightness(frame)).abs().mean(dim=1, keepdim=True), TEXTURE)
+        known = torch.cat([8 * news, near, 10 * unlike], dim=1)
+        x = torch.cat([known, 10 * texture, 4 * frame - 2], dim=1)
+        trust = torch.sigmoid(2 + F.pixel_shuffle(self.gate2(leaky(self.gate1(x))), 2))
+        return known * trust / (1 + (unlike / DOUBT) ** 2)
 
     def forward(self, window):
-        return self.forward_and_shifts(window)[0]
-
-    def forward_and_shifts(self, window, *, alone=False):
-        """Return the result, and how far the alignment moves each neighbour, by level: [4 N, 2, h, w].
-
-        With ``alone`` the result is made of the middle frame alone, and the alignment learns from features
-        that it does not change: at first neighbours are but noise, from which a network learns to look away
-        for good.
-        """
-        count = window.shape[0]
+        count = len(window)
         centre = window[:, WINDOW // 2]
-        frames = torch.cat([window[:, i] for i in range(WINDOW)])
-        levels = [level.split(count) for level in self.pyramid(frames)]
-        middle = levels[0][WINDOW // 2]
-        if alone:
-            levels = [[part.detach() for part in level] for level in levels]
-        own = [torch.cat([level[i] for i in NEIGHBOURS]) for level in levels]
-        reference = [level[WINDOW // 2].repeat(len(NEIGHBOURS), 1, 1, 1) for level in levels]
-        found, shifts = self.PCDModule(own, reference)
-        aligned = [torch.zeros_like(part) if alone else part for part in found.split(count)]
-        aligned.insert(WINDOW // 2, middle)
-        rebuilt = self.reconstructor(leaky(self.fusion(torch.cat(aligned, dim=1))))
-        x = leaky(F.pixel_shuffle(self.upconv1(rebuilt), 2))
-        x = self.conv_last(x) + self.base(F.pad(centre, [2, 2, 2, 2], mode="replicate"))
-        return F.pixel_shuffle(x, 4), shifts
+        neighbours = torch.cat([window[:, i] for i in NEIGHBOURS])
+        added = self.aligned(neighbours, centre.repeat(len(NEIGHBOURS), 1, 1, 1))
+        added = added.unflatten(0, (len(NEIGHBOURS), count)).sum(dim=0)
+        x = leaky(self.fusion(torch.cat([4 * centre - 2, added], dim=1)))
+        x = leaky(F.pixel_shuffle(self.upconv1(self.reconstructor(x)), 2))
+        x = self.conv_last(x) + self.base(F.pad(centre, [2] * 4, mode="replicate"))
+        return F.pixel_shuffle(x, 4)
 
 
-# Of the first weights, against what would keep the size of signals: a block begins as almost nothing, an
-# alignment as none, the whole as bicubic enlargement.
-SMALLER = (
-    (".conv2.", 0.1),
-    ("conv_offset_mask.", 0.0),
-    ("conv_last.", 0.02),
-)
+# Of the first weights, against what would keep the size of signals: a block begins as almost nothing, the
+# whole as bicubic enlargement, and every neighbour is trusted.
+SMALLER = ((".conv2.", 0.1), ("conv_last.", 0.02), ("gate2.", 0.1))
 
 
 def begin(net):
@@ -171,11 +152,11 @@ def begin(net):
             parameter.data *= next((part for key, part in SMALLER if key in name), 1.0)
 
 
-def cubic_kernels():
-    """Return the 16 filters [16, 1, 5, 5] that enlarge four times by Keys' cubic (a = -0.5)."""
+def cubic_kernels(factor):
+    """Return the filters [factor ** 2, 1, 5, 5] that enlarge by Keys' cubic (a = -0.5)."""
     rows = []
-    for phase in range(4):
-        place = (phase + 0.5) / 4 - 0.5
+    for phase in range(factor):
+        place = (phase + 0.5) / factor - 0.5
         distance = (torch.arange(-2.0, 3) - place).abs()
         near = 1.5 * distance**3 - 2.5 * distance**2 + 1
         far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2

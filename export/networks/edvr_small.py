@@ -1,11 +1,13 @@
-"""A small EDVR of reel's own: EDVR's parts, narrow, at half the size of the frame.
+"""A small EDVR of reel's own: a window of five frames, aligned, weighed, fused and rebuilt, narrow.
 
-Of EDVR (``edvr.py``) it keeps the pyramid of features, the alignment by deformable convolutions from coarse
-to fine and the residual blocks. It leaves out what costs most at this width: every part but the last works
-at half the frame's size, a deformable convolution has one tap for each of its groups, the middle frame is
-not aligned with itself, there is no cascaded alignment and no attention. It enlarges by a bicubic filter,
-which training may change, to which the network adds what is missing. ``training/starter_edvr.py`` is the
-same in PyTorch.
+EDVR's alignment, deformable convolutions that learn where to read, wants more pictures and more hours than a
+small network is worth: in trials it had learned nothing of the motion, and looked at the middle frame alone.
+Here the motion is measured instead (Lucas and Kanade, from coarse to fine, a twentieth of a pixel off on
+average), and what a neighbour tells of the places between the middle frame's own pixels is read where it
+lies, not averaged from what is around (after Wronski et al., who do so for still pictures). A few layers say
+how far to trust it, as EDVR's temporal attention does. Then, as in EDVR, fusion, residual blocks, and pixel
+shuffles added to a bicubic enlargement, which training may change. All but the last layers work at half the
+frame's size. ``training/starter_edvr.py`` is the same in PyTorch.
 """
 
 from __future__ import annotations
@@ -13,22 +15,96 @@ from __future__ import annotations
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
-from paddle.vision.ops import DeformConv2D
 
 from ..recipe import Traced
 from .bases import WindowRecipe
+from .lucas_kanade import (
+    blurred,
+    brightness,
+    constant,
+    extent_of,
+    flattened,
+    gradient,
+    places_in,
+    read_at,
+    smooth,
+    still_apart,
+)
 from .pwc import leaky
 
 WINDOW = 5
 NEIGHBOURS = tuple(i for i in range(WINDOW) if i != WINDOW // 2)
-CHANNELS, WIDE = 32, 64
-FRONT_BLOCKS, BACK_BLOCKS = 3, 5
-GROUPS = 8
+WIDE, NARROW = 64, 32
+BACK_BLOCKS = 7
 LEVELS = (1, 2, 3)
+CORRECTIONS = {3: 3, 2: 3, 1: 2}  # of the motion, at each level
+TEXTURE = 2  # pixels to each side
+DOUBT = 0.04  # difference of brightness at which a neighbour counts for half
+CORNERS = ((-0.25, -0.25), (0.25, -0.25), (-0.25, 0.25), (0.25, 0.25))
+ADDED = 17  # channels of what a neighbour adds
 
 
 def doubled(x):
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def motion(own, reference):
+    """Return where the reference's pixels are in another frame, [N, 2, H, W], by Lucas and Kanade.
+
+    Both are the frames' maps of brightness, from coarse to fine.
+    """
+    flow = None
+    for level, moved, still in zip(reversed(LEVELS), own, reference, strict=True):
+        places, at_rest = places_in(still), gradient(still)
+        flow = paddle.zeros_like(places) if flow is None else 2.0 * doubled(flow)
+        for _ in range(CORRECTIONS[level]):
+            seen = read_at(moved, places + flow)
+            flow = smooth(flow + still_apart(still, seen, (gradient(seen) + at_rest) / 2.0))
+    return flow
+
+
+def told(neighbour, frame, flow):
+    """Return what a neighbour's pixels tell of the places between the frame's own pixels.
+
+    At four places in each pixel: how far the neighbour's nearest pixel is from what the frame itself lets
+    expect where that pixel lies, [1, 12, H, W], each of three colours at four places; and how near it lies,
+    in [0, 1], [1, 4, H, W]. Both are multiplied already. Third, how unlike both are, [1, 1, H, W].
+    """
+    height, width = paddle.shape(frame)[2], paddle.shape(frame)[3]
+    places = places_in(frame)
+    between = paddle.concat([places + constant(corner, 1, 2, 1, 1) for corner in CORNERS], axis=2)
+    wanted = between + paddle.concat([flow] * len(CORNERS), axis=2)
+    # Where two pixels are as near, either may be taken: it counts for nothing there.
+    nearest = paddle.round(wanted)
+    off = wanted - nearest
+    middle = extent_of(frame) / 2.0
+    inside = (paddle.abs(nearest - middle) <= middle).cast("float32")
+    close = (1.0 - 2.0 * paddle.abs(off)) * inside
+    near = close[:, :1] * close[:, 1:]
+    twice = F.conv2d(F.pad(frame, [2] * 4, mode="replicate"), constant(_CUBIC, 12, 1, 5, 5), groups=3)
+    expected = read_at(F.pixel_shuffle(twice, 2), 2.0 * (between - off) + 0.5)
+    news = near * (read_at(neighbour, nearest, "nearest") - expected)
+    apart = paddle.abs(read_at(neighbour, places + flow) - frame).mean(axis=1, keepdim=True)
+    return (
+        news.reshape([1, 12, height, width]),
+        near.reshape([1, 4, height, width]),
+        blurred(apart, TEXTURE),
+    )
+
+
+def _cubic_kernels():
+    """Return the filters that double three colours by Keys' cubic (a = -0.5), 12 of 5 x 5."""
+
+    def weight(distance):
+        if distance <= 1:
+            return 1.5 * distance**3 - 2.5 * distance**2 + 1
+        return -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2 if distance < 2 else 0.0
+
+    rows = [[weight(abs(at - place)) for at in range(-2, 3)] for place in (-0.25, 0.25)]
+    return [[[v * h for h in across] for v in down] for down in rows for across in rows] * 3
+
+
+_CUBIC = _cubic_kernels()
 
 
 class ResidualBlock(nn.Layer):
@@ -46,95 +122,58 @@ def blocks(count, channels):
 
 
 class Pyramid(nn.Layer):
-    """Features of one frame: [N, 3, H, W] -> [N, 32, H/2, W/2], [.., H/4, ..], [.., H/8, ..]."""
+    """What is known of one frame: [1, 3, H, W] -> [1, 5, H, W], [1, 1, H/2, W/2], [1, 1, H/4, W/4].
 
-    def __init__(self):
-        super().__init__()
-        self.conv_first = nn.Conv2D(3, CHANNELS, 6, 2, 2)
-        self.feature_extractor = blocks(FRONT_BLOCKS, CHANNELS)
-        for level in LEVELS[1:]:
-            self.add_sublayer(f"fea_L{level}_conv1", nn.Conv2D(CHANNELS, CHANNELS, 3, 2, 1))
-            self.add_sublayer(f"fea_L{level}_conv2", nn.Conv2D(CHANNELS, CHANNELS, 3, 1, 1))
+    First its colours, its brightness without what changes slowly (flicker is no motion) and how much there
+    is to see around each pixel; then that brightness in smaller sizes.
+    """
 
     def forward(self, frame):
-        layers = self._sub_layers
-        maps = [self.feature_extractor(leaky(self.conv_first(4.0 * frame - 2.0)))]
-        for level in LEVELS[1:]:
-            x = leaky(layers[f"fea_L{level}_conv1"](maps[-1]))
-            maps.append(leaky(layers[f"fea_L{level}_conv2"](x)))
-        return tuple(maps)
-
-
-class DeformableConv(nn.Layer):
-    """A modulated deformable convolution of one tap, each group of channels read from a place of its own."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv_offset_mask = nn.Conv2D(CHANNELS, GROUPS * 3, 3, 1, 1)
-        self.dcn = DeformConv2D(CHANNELS, CHANNELS, 1, deformable_groups=GROUPS)
-
-    def forward(self, features, about):
-        """Return the features read elsewhere, and the offsets, pixels of their own level."""
-        out = self.conv_offset_mask(about)
-        offset, mask = out[:, : GROUPS * 2], F.sigmoid(out[:, GROUPS * 2 :])
-        return self.dcn(features, offset, mask), offset
+        bright = brightness(frame)
+        smaller = [bright, F.avg_pool2d(bright, 2), F.avg_pool2d(bright, 4)]
+        flat, *coarse = [flattened(level) for level in smaller]
+        texture = blurred(paddle.abs(gradient(bright)).mean(axis=1, keepdim=True), TEXTURE)
+        return paddle.concat([frame, flat, texture], axis=1), *coarse
 
 
 class Align(nn.Layer):
-    """A frame's pyramid and the middle frame's -> the frame's features where the middle frame has them.
+    """A neighbour's pyramid and the middle frame's -> what the neighbour adds, as far as it is to be trusted.
 
-    Three maps each. Returns [N, 32, H/2, W/2], and [1]: how far, in pixels of the frame, the deformable
-    convolutions look beyond their own place.
+    Returns [1, 17, H, W], and [1]: the fastest motion, in pixels of the frame.
     """
 
     def __init__(self):
         super().__init__()
-        for level in reversed(LEVELS):
-            name = f"PCD_Align_L{level}"
-            self.add_sublayer(f"{name}_offset_conv1", nn.Conv2D(2 * CHANNELS, CHANNELS, 3, 1, 1))
-            width = CHANNELS if level == LEVELS[-1] else 2 * CHANNELS
-            self.add_sublayer(f"{name}_offset_conv2", nn.Conv2D(width, CHANNELS, 3, 1, 1))
-            self.add_sublayer(f"{name}_dcn", DeformableConv())
-            if level < LEVELS[-1]:
-                self.add_sublayer(f"{name}_fea_conv", nn.Conv2D(2 * CHANNELS, CHANNELS, 3, 1, 1))
+        self.gate1 = nn.Conv2D(ADDED + 4, 16, 6, 2, 2)
+        self.gate2 = nn.Conv2D(16, 4, 3, 1, 1)
 
     def forward(self, neighbour, reference):
-        aligned, offsets = self.aligned(neighbour, reference)
-        reach = paddle.zeros([1])
-        for level, offset in offsets.items():
-            reach = paddle.maximum(reach, paddle.abs(offset).max().reshape([1]) * float(2**level))
-        return aligned, reach
+        added, flow = self.added(neighbour, reference)
+        return added, paddle.abs(flow).max().reshape([1])
 
-    def aligned(self, neighbour, reference):
-        """Return the features, and the offsets of each level."""
-        offset = aligned = None
-        offsets = {}
-        for level in reversed(LEVELS):
-            part = {name: self._sub_layers.get(f"PCD_Align_L{level}_{name}") for name in PARTS}
-            own = neighbour[level - 1]
-            x = leaky(part["offset_conv1"](paddle.concat([own, reference[level - 1]], axis=1)))
-            if level < LEVELS[-1]:
-                x = paddle.concat([x, doubled(offset) * 2], axis=1)
-            offset = leaky(part["offset_conv2"](x))
-            read, offsets[level] = part["dcn"](own, offset)
-            if level < LEVELS[-1]:
-                read = part["fea_conv"](paddle.concat([read, doubled(aligned)], axis=1))
-            aligned = leaky(read)
-        return aligned, offsets
-
-
-PARTS = ("offset_conv1", "offset_conv2", "dcn", "fea_conv")
+    def added(self, neighbour, reference):
+        """Return what the neighbour adds, and the motion."""
+        flow = motion(*([*reversed(levels[1:]), levels[0][:, 3:4]] for levels in (neighbour, reference)))
+        frame, texture = reference[0][:, :3], reference[0][:, 4:]
+        news, near, unlike = told(neighbour[0][:, :3], frame, flow)
+        known = paddle.concat([8.0 * news, near, 10.0 * unlike], axis=1)
+        x = paddle.concat([known, 10.0 * texture, 4.0 * frame - 2.0], axis=1)
+        trust = F.sigmoid(2.0 + F.pixel_shuffle(self.gate2(leaky(self.gate1(x))), 2))
+        likeness = 1.0 + (unlike / DOUBT) * (unlike / DOUBT)
+        return known * trust / likeness, flow
 
 
 class Fusion(nn.Layer):
-    """A window's features, five of [N, 32, H/2, W/2] -> [N, 64, H/2, W/2]."""
+    """What four neighbours add, [1, 17, H, W] each, and the middle frame's level -> [1, 64, H/2, W/2]."""
 
     def __init__(self):
         super().__init__()
-        self.conv = nn.Conv2D(WINDOW * CHANNELS, WIDE, 3, 1, 1)
+        self.conv = nn.Conv2D(3 + ADDED, WIDE, 6, 2, 2)
 
     def forward(self, aligned):
-        return leaky(self.conv(paddle.concat(aligned, axis=1)))
+        *neighbours, reference = aligned
+        added = sum(neighbours[1:], neighbours[0])
+        return leaky(self.conv(paddle.concat([4.0 * reference[:, :3] - 2.0, added], axis=1)))
 
 
 class Enlarge(nn.Layer):
@@ -142,8 +181,8 @@ class Enlarge(nn.Layer):
 
     def __init__(self):
         super().__init__()
-        self.upconv1 = nn.Conv2D(WIDE, 4 * CHANNELS, 3, 1, 1)
-        self.conv_last = nn.Conv2D(CHANNELS, 48, 3, 1, 1)
+        self.upconv1 = nn.Conv2D(WIDE, 4 * NARROW, 3, 1, 1)
+        self.conv_last = nn.Conv2D(NARROW, 48, 3, 1, 1)
         self.base = nn.Conv2D(3, 48, 5, groups=3, bias_attr=False)
 
     def forward(self, centre, rebuilt):
@@ -152,7 +191,7 @@ class Enlarge(nn.Layer):
 
 
 class SmallEdvr(nn.Layer):
-    """The whole network: [N, 5, 3, H, W] in [0, 1] -> [N, 3, 4H, 4W]; H and W multiples of 8."""
+    """The whole network: [1, 5, 3, H, W] in [0, 1] -> [1, 3, 4H, 4W]; H and W multiples of 4."""
 
     def __init__(self):
         super().__init__()
@@ -165,18 +204,13 @@ class SmallEdvr(nn.Layer):
     def forward(self, window):
         pyramids = [self.pyramid(window[:, i]) for i in range(WINDOW)]
         reference = pyramids[WINDOW // 2]
-        aligned = [self.align.aligned(pyramids[i], reference)[0] for i in NEIGHBOURS]
-        aligned.insert(WINDOW // 2, reference[0])
-        return self.enlarge(window[:, WINDOW // 2], self.reconstructor(self.fusion(aligned)))
+        aligned = [self.align.added(pyramids[i], reference)[0] for i in NEIGHBOURS]
+        fused = self.fusion([*aligned, reference[0]])
+        return self.enlarge(window[:, WINDOW // 2], self.reconstructor(fused))
 
     def named_weights(self):
-        """Return every parameter under the name that it has in a weight file, EDVR's where it has one."""
-        parts = {
-            "": self.pyramid,
-            "PCDModule.": self.align,
-            "fusion.": self.fusion.conv,
-            "reconstructor.": self.reconstructor,
-        }
+        """Return every parameter under the name that it has in a weight file."""
+        parts = {"": self.align, "fusion.": self.fusion.conv, "reconstructor.": self.reconstructor}
         named = {
             f"{prefix}{name}": p for prefix, part in parts.items() for name, p in part.named_parameters()
         }
@@ -194,10 +228,10 @@ class SmallEdvrRecipe(WindowRecipe):
 
     def traced(self):
         own, reference = (tuple(f"{side}{level}" for level in LEVELS) for side in ("level", "reference"))
-        aligned = tuple("reference1" if i == WINDOW // 2 else f"aligned_{i}" for i in range(WINDOW))
+        aligned = (*(f"aligned_{i}" for i in NEIGHBOURS), "reference1")
         return {
             "pyramid": Traced(self.net.pyramid, ("frame",)),
-            "align": Traced(self.net.align, (own, reference), deformable_groups=GROUPS),
+            "align": Traced(self.net.align, (own, reference)),
             "fusion": Traced(self.net.fusion, (aligned,)),
             "rebuild": Traced(self.net.reconstructor, ("fused",)),
             "enlarge": Traced(self.net.enlarge, ("centre", "rebuilt")),
