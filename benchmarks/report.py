@@ -113,6 +113,39 @@ def startup() -> str:
     return "\n\n".join(parts)
 
 
+def starters() -> str:
+    """Return what each network restores, beside what anybody's player does, and what a frame costs."""
+    found = results("starters-*")
+    parts: list[str] = []
+    for result in (one for one in found if "mean" in one):
+        rows = [
+            [
+                case,
+                way,
+                *(f"{figures[name]:.2f}" for name in ("rgb", "luma")),
+                f"{figures['ssim']:.4f}",
+                f"{figures['unsteadiness']:.2f}",
+            ]
+            for case, ways in result["mean"].items()
+            for way, figures in ways.items()
+        ]
+        head = ["material", "", "PSNR, dB", "of luma", "SSIM", "unsteadiness"]
+        parts += [f"### {result['network']}", table(head, rows), provenance(result)]
+    if found:
+        rows = [
+            [
+                f"`{one['network']}`",
+                f"{one['seconds']['wall']:.3g}",
+                f"{one['seconds']['processors']:.3g}",
+                f"{one['load_before']:.1f}",
+            ]
+            for one in found
+        ]
+        head = ["640x480", "seconds for a frame", "seconds of all processors", "load before"]
+        parts.append(table(head, rows))
+    return "\n\n".join(parts)
+
+
 def plot_networks(pyplot: Any) -> None:
     """Bars: how many times reel's time each contender takes."""
     found = results("networks-*")
@@ -160,6 +193,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "chain": chain,
     "growth": growth,
     "startup": startup,
+    "starters": starters,
 }
 
 

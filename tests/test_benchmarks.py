@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -106,6 +107,29 @@ def test_the_page_has_every_part_that_the_report_fills(report):
     page = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
     for name in report.PARTS:
         assert "\nnew\n" in report.filled(page, name, "new")
+
+
+def test_what_is_restored_stands_beside_what_any_player_does(report, tmp_path):
+    figures = {"rgb": 30.125, "luma": 31.5, "ssim": 0.91234, "unsteadiness": 1.5}
+    head = {
+        "date": "2026-01-01T00:00:00",
+        "command": "c",
+        "load_before": 0.5,
+        "load_after": 1,
+        "versions": {},
+    }
+    head |= {"machine": {"processor": "p", "processors": 2, "memory_gib": 4}, "mean": {}}
+    seconds = {"wall": 2.125, "processors": 4.0, "frames": 6}
+    made = {"network": "edvr-s", "mean": {"worn": {"bicubic": figures, "edvr-s": figures | {"rgb": 31.0}}}}
+    for name, result in (("edvr-s", made), ("edvr", {"network": "edvr"})):
+        written = {**head, "seconds": seconds, **result}
+        if name == "edvr":
+            del written["mean"]  # on random weights it is only timed
+        (tmp_path / f"starters-{name}.json").write_text(json.dumps(written))
+    text = report.starters()
+    assert "| worn | bicubic | 30.12 | 31.50 | 0.9123 | 1.50 |\n| worn | edvr-s | 31.00 |" in text
+    assert "| `edvr` | 2.12 | 4 | 0.5 |" in text
+    assert text.count("### ") == 1
 
 
 def test_the_tables_show_what_failed(report, contest):
