@@ -90,7 +90,7 @@ def films() -> dict[str, Film]:
     rng = np.random.default_rng(7)
     for number, photo in enumerate(photos(kept=True), start=1):
         smaller = with_smaller([photo], scales=(0.6,))
-        found[f"photo {number}"] = camera_sequence(rng, smaller, 13, 256, fastest=6, layers=0.0)[0]
+        found[f"photo {number}"] = camera_sequence(rng, smaller, 13, 256, fastest=6, layers=0.0)
     return found
 
 
@@ -175,7 +175,7 @@ def means(cases: Mapping[str, Any]) -> dict[str, Any]:
 def pace(network: Network, stage: Stage) -> dict[str, Any]:
     """Return seconds for each frame made at 640x480, once under way: of a clock, and of all processors."""
     rng = np.random.default_rng(5)
-    film = camera_sequence(rng, photos(kept=True)[:1], 13, 640, layers=0.0)[0][:, :480]
+    film = camera_sequence(rng, photos(kept=True)[:1], 13, 640, layers=0.0)[:, :480]
     made = stage(as_frames(film))
     # An interpolator is under way with the second pair; every second frame of its is given back as it came.
     each = 2 if network.kind is Kind.INTERPOLATE else 1
