@@ -41,7 +41,7 @@ DAIN_S = Network(
     held=150,
     weights=(ShippedWeights("dain-s.npz"),),
     weights_key=None,
-    check_sizes=((128, 192), (64, 96)),
+    check_sizes=((128, 192), (64, 128)),
     tolerance=Tolerance(relative_l2=1e-5, measured=1.0e-6),
     half_tolerance=Tolerance(relative_l2=5e-3, measured=4.4e-4),
     licence="Apache-2.0 (reel)",

@@ -10,13 +10,10 @@ _NEIGHBOURS = tuple(i for i in range(WINDOW) if i != WINDOW // 2)
 
 
 def _levels(prefix: str) -> tuple[Tensor, ...]:
-    # The motion is measured in the second and the third, to a hundredth of a pixel.
     return (
         Tensor(f"{prefix}1", (1, 5, "H", "W")),
-        *(
-            Tensor(f"{prefix}{n}", (1, 1, f"H/{2 ** (n - 1)}", f"W/{2 ** (n - 1)}"), exact=True)
-            for n in (2, 3)
-        ),
+        Tensor(f"{prefix}2", (1, 1, "H/2", "W/2")),
+        Tensor(f"{prefix}3", (1, 1, "H/4", "W/4")),
     )
 
 

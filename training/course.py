@@ -28,7 +28,6 @@ class Plan:
             next leg: after each of them the network is as good as that many steps make it.
         peak: The highest rate of learning, reached after ``warm`` steps and held.
         fall: Share of a leg, its end, over which the rate falls to nothing.
-        slow: Parts of names of weights that learn at a fifth of the rate.
         every: Steps between two measures.
         mean: What a step leaves of the running mean of the weights, which is what is kept.
     """
@@ -39,7 +38,6 @@ class Plan:
     peak: float
     warm: int = 200
     fall: float = 0.5
-    slow: tuple[str, ...] = ()
     every: int = 500
     mean: float = 0.999
 
@@ -53,7 +51,7 @@ class Plan:
 
 
 Batch = tuple[torch.Tensor, ...]
-Make = Callable[[np.random.Generator], tuple[np.ndarray, ...]]
+Make = Callable[[np.random.Generator, int], tuple[np.ndarray, ...]]
 
 
 def train(
@@ -69,17 +67,13 @@ def train(
 ) -> torch.nn.Module:
     """Train, from the last checkpoint in ``folder`` if there is one, and return the mean network.
 
-    ``prepare`` loads the material in the process that makes the batches, ``make`` makes one: uint8 or
-    float32 arrays. ``until`` is the step to stop after.
+    ``prepare`` loads the material in the process that makes the batches, ``make`` makes that of a
+    step: uint8 or float32 arrays. ``until`` is the step to stop after.
     """
     folder.mkdir(parents=True, exist_ok=True)
     mean = copy.deepcopy(net)
     net.to(memory_format=torch.channels_last)
-    named = dict(net.named_parameters())
-    slow = [p for name, p in named.items() if any(part in name for part in plan.slow)]
-    rest = [p for name, p in named.items() if not any(part in name for part in plan.slow)]
-    groups = [{"params": rest, "part": 1.0}, {"params": slow, "part": 0.2}]
-    optimiser = torch.optim.Adam([group for group in groups if group["params"]], plan.peak, betas=(0.9, 0.99))
+    optimiser = torch.optim.Adam(net.parameters(), plan.peak, betas=(0.9, 0.99))
     checkpoint, curve, first = folder / f"{plan.name}.pt", [], 0
     if checkpoint.exists():
         kept = torch.load(checkpoint, weights_only=True)
@@ -95,7 +89,7 @@ def train(
             batch = ahead.pop(0).result()
             ahead.append(maker.submit(make_seeded, make, plan.seed, step + AHEAD))
             for group in optimiser.param_groups:
-                group["lr"] = plan.rate(step) * group["part"]
+                group["lr"] = plan.rate(step)
             optimiser.zero_grad(set_to_none=True)
             value = loss(net, as_tensors(batch), step)
             value.backward()
@@ -122,7 +116,7 @@ def train(
 
 def make_seeded(make: Make, seed: int, step: int) -> tuple[np.ndarray, ...]:
     """Make the batch of a step, always the same one."""
-    return make(np.random.default_rng([seed, step]))
+    return make(np.random.default_rng([seed, step]), step)
 
 
 def as_tensors(batch: tuple[np.ndarray, ...]) -> Batch:

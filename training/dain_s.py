@@ -50,7 +50,7 @@ def triplet(rng):
     return np.ascontiguousarray(made if rng.random() < 0.5 else made.transpose(0, 2, 1, 3)), t
 
 
-def batch(rng):
+def batch(rng, step):
     """Return the outer frames [N, 2, S, S, 3], the middle ones [N, S, S, 3] and their times [N]."""
     made = [triplet(rng) for _ in range(BATCH)]
     outer = np.stack([m[[0, 2]] for m, _ in made])

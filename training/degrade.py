@@ -35,7 +35,6 @@ def worn(frames, rng):
     if rng.random() < 0.8:
         depth = rng.uniform(0.0, 0.06)
         gain = 1 + rng.normal(0, depth, count)
-        gain[count // 2] = 1 + rng.normal(0, depth * 0.3)  # how bright it should be, nobody can know
         small = (
             small * gain[:, None, None, None] + rng.normal(0, 60 * depth, count)[:, None, None, None] * 0.3
         )

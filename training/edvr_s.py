@@ -23,6 +23,8 @@ from starter_edvr import WINDOW, StarterEdvr
 
 PATCH, BATCH = 40, 6
 LEGS = (3_500, 12_000, 30_000)
+STEADY = {"edvr-s": 2_400, "edvr-s-film": 0}
+"""Steps after which what changes from frame to frame, and should not, counts as well."""
 CLIPS = 0.3  # share of the sequences that are cut out of films
 SHAKE = 0.6  # gate weave of worn film, pixels of the large frame
 
@@ -36,38 +38,56 @@ def prepare() -> None:
     material["clips"] = shots(SHARP_CLIPS)
 
 
-def sequence(rng, *, weave=0.0):
-    """Return frames [5, S, S, 3]."""
+def sequence(rng, count, *, weave=0.0):
+    """Return frames [count, S, S, 3]."""
     size = 4 * PATCH
     if rng.random() < CLIPS:
-        return turned(clip_sequence(rng, material["clips"], WINDOW, size), rng)
-    made = camera_sequence(rng, material["pictures"], WINDOW, size, weave=weave)
+        return turned(clip_sequence(rng, material["clips"], count, size), rng)
+    made = camera_sequence(rng, material["pictures"], count, size, weave=weave)
     if rng.random() < 0.1:
         made = made[..., rng.permutation(3)]
     return turned(made, rng)
 
 
-def clean_batch(rng):
-    """Return windows [N, 5, h, w, 3] and their middle frames [N, 4h, 4w, 3]."""
-    large = [sequence(rng) for _ in range(BATCH)]
-    return np.stack([shrunk(frames) for frames in large]), np.stack([frames[WINDOW // 2] for frames in large])
+def clean_batch(rng, step):
+    """Return windows [N, 5, h, w, 3] and their middle frames [N, 4h, 4w, 3].
+
+    Once steadiness counts, those of every two windows are neighbours.
+    """
+    count, length = (BATCH // 2, WINDOW + 1) if step >= STEADY["edvr-s"] else (BATCH, WINDOW)
+    large = [sequence(rng, length) for _ in range(count)]
+    return windows(large, [shrunk(frames) for frames in large])
 
 
-def film_batch(rng):
+def film_batch(rng, step):
     """Return the same, of worn film, two of five without colour."""
+    count, length = (BATCH // 2, WINDOW + 1) if step >= STEADY["edvr-s-film"] else (BATCH, WINDOW)
     large = []
-    for _ in range(BATCH):
-        made = sequence(rng, weave=SHAKE * rng.random())
+    for _ in range(count):
+        made = sequence(rng, length, weave=SHAKE * rng.random())
         if rng.random() < 0.4:
             made = np.repeat(np.rint(luma(made)).astype(np.uint8)[..., None], 3, axis=3)
         large.append(made)
-    windows = np.stack([worn(frames, rng) for frames in large])
-    return windows, np.stack([frames[WINDOW // 2] for frames in large])
+    return windows(large, [worn(frames, rng) for frames in large])
 
 
-def loss(net, batch, step):
-    window, wanted = batch
-    return charbonnier(net(window) - wanted)
+def windows(large, small):
+    """Return all windows of small sequences, and the middle frames of the large ones."""
+    each = range(len(small[0]) - WINDOW + 1)
+    return (
+        np.stack([frames[i : i + WINDOW] for frames in small for i in each]),
+        np.stack([frames[i + WINDOW // 2] for frames in large for i in each]),
+    )
+
+
+def loss_of(name):
+    def loss(net, batch, step):
+        window, wanted = batch
+        off = net(window) - wanted
+        steady = 0.5 * charbonnier(off[::2] - off[1::2]) if step >= STEADY[name] else 0.0
+        return charbonnier(off) + steady
+
+    return loss
 
 
 def charbonnier(x):
@@ -154,8 +174,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
+    name = "edvr-s-film" if args.film else "edvr-s"
     plan = Plan(
-        "edvr-s-film" if args.film else "edvr-s",
+        name,
         seed=11,
         legs=LEGS,
         peak=8e-4,
@@ -174,7 +195,7 @@ def main() -> None:
         prepare=prepare,
         make=make,
         until=args.until,
-        loss=loss,
+        loss=loss_of(name),
         measure=measure(args.film),
     )
 

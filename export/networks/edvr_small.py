@@ -54,7 +54,8 @@ def motion(own, reference):
     Both are the frames' maps of brightness, from coarse to fine.
     """
     flow = None
-    for level, moved, still in zip(reversed(LEVELS), own, reference, strict=True):
+    for index, level in enumerate(reversed(LEVELS)):
+        moved, still = own[index], reference[index]
         places, at_rest = places_in(still), gradient(still)
         flow = paddle.zeros_like(places) if flow is None else 2.0 * doubled(flow)
         for _ in range(CORRECTIONS[level]):

@@ -84,11 +84,16 @@ def recipe(halves):
     """How a network's graphs are put together, without the network in Paddle."""
     from reel.export.networks.dain import DainRecipe
     from reel.export.networks.dain_depth import DainDepthRecipe
+    from reel.export.networks.dain_small import SmallDainRecipe
     from reel.export.networks.deoldify import DeoldifyRecipe
     from reel.export.networks.edvr import EdvrRecipe
+    from reel.export.networks.edvr_small import SmallEdvrRecipe
 
     kinds = {Kind.UPSCALE: EdvrRecipe, Kind.COLOURISE: DeoldifyRecipe, Kind.INTERPOLATE: DainRecipe}
-    kind = DainDepthRecipe if halves.network.name == "dain-depth" else kinds[halves.network.kind]
+    own = {"dain-depth": DainDepthRecipe, "dain-s": SmallDainRecipe} | dict.fromkeys(
+        ("edvr-s", "edvr-s-film"), SmallEdvrRecipe
+    )
+    kind = own.get(halves.network.name, kinds[halves.network.kind])
     return kind.__new__(kind)
 
 
