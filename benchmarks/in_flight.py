@@ -19,6 +19,7 @@ from pathlib import Path
 import av
 import numpy as np
 from machine import facts, keep
+from reel.engine.backend import Runner
 from reel.engine.backends.cpu import give_large_blocks_back
 from reel.engine.frame import Pixels
 from reel.engine.naming import chosen_output
@@ -27,7 +28,7 @@ from reel.engine.settings import Settings
 from reel.engine.tiles import size_of
 from reel.models.edvr import EDVR_M
 from reel.models.spec import Graph
-from reel.models.store import Store
+from reel.models.store import Artifact, Store
 
 
 class Nothing:
@@ -61,6 +62,9 @@ class NothingBackend:
 
     def memory(self) -> None:
         return None
+
+    def runner(self, artifact: Artifact) -> Runner:
+        return Runner(self.name)
 
     def load(self, path: Path, *, keep: bool = False) -> Nothing:
         del keep

@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -51,6 +51,19 @@ class Session(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """What runs the graphs of an artifact.
+
+    Attributes:
+        name: Of the backend, or of that which it leaves them to.
+        built: Digest of what was built of them for this device; empty where nothing was.
+    """
+
+    name: str
+    built: str = ""
+
+
 class Backend(Protocol):
     """A device with a runtime on it.
 
@@ -71,6 +84,10 @@ class Backend(Protocol):
 
     def memory(self) -> int | None:
         """Return how many bytes networks may take where nobody says; None: that depends on the machine's."""
+        ...
+
+    def runner(self, artifact: Artifact) -> Runner:
+        """Return what will run these graphs: two runs by the same give the same."""
         ...
 
     def load(self, path: Path, *, keep: bool = False) -> Session:

@@ -7,7 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from .backend import Backend, Session
+from ..models.store import Artifact
+from .backend import Backend, Runner, Session
 from .device.device import Device
 
 
@@ -46,6 +47,10 @@ class LoadedOnce:
     def memory(self) -> int | None:
         """As the other backend's."""
         return self._backend.memory()
+
+    def runner(self, artifact: Artifact) -> Runner:
+        """As the other backend's."""
+        return self._backend.runner(artifact)
 
     def load(self, path: Path, *, keep: bool = False) -> Session:
         """Return a graph, loaded now or before."""

@@ -17,7 +17,7 @@ from .course import Course, Observer
 from .frame import Format, Frame
 from .graph_operations import GraphOperations
 from .job.folder import Job
-from .job.identity import MEMORY, Signature, identity_of, signature_of
+from .job.identity import MEMORY, Identity, Signature, identity_of, signature_of
 from .job.segments import Position
 from .job.space import check_start
 from .memory import KEPT, default_memory, shares
@@ -110,7 +110,7 @@ def run(
         source = stack.enter_context(opened(plan.input, settings, planar=planar))
         memory = settings.memory or backend.memory() or default_memory()
         used = artifacts if pictures is None else [*artifacts, pictures]
-        job = _job(plan, settings, source, used, device=backend.name, memory=memory)
+        job = _job(plan, settings, source, used, backend, memory=memory)
         sink = stack.enter_context(
             sink_for(
                 plan.output,
@@ -243,8 +243,8 @@ def _job(
     settings: Settings,
     source: Source,
     artifacts: Sequence[Artifact],
+    backend: Backend,
     *,
-    device: str,
     memory: int,
 ) -> Job | None:
     """Return the job of a run; None where nothing is worth keeping."""
@@ -260,9 +260,13 @@ def _job(
                 "Put it back as it was and run the same command again, or start over with --fresh.",
             )
 
+    def identity() -> Identity:
+        runners = {step.network.name: backend.runner(step.artifact) for step in plan.steps}
+        return identity_of(files, settings, artifacts, device=backend.name, memory=memory, runners=runners)
+
     return Job(
         plan.job,
-        lambda: identity_of(files, settings, artifacts, device=device, memory=memory),
+        identity,
         result=place_of(plan.output)[0],
         fresh=settings.fresh,
         watch=watch,

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .card import read_card
 from .frame_range import InputRange
 from .gpu import Gpu
 from .store import file_digest
@@ -101,6 +102,11 @@ class Engine:
     card: EngineCard
 
     @property
+    def artifact(self) -> Path:
+        """The folder of the graphs that it is one of."""
+        return self.folder.parent.parent
+
+    @property
     def plan(self) -> Path:
         """Its file."""
         return self.folder / PLAN
@@ -151,6 +157,13 @@ def find_engine(artifact: Path, basis: Basis) -> Engine | None:
         if engine.card.basis == basis and engine.damage() is None:
             return engine
     return None
+
+
+def build_command(artifact: Path, network: str) -> str:
+    """Return what a user types to build the engines of a network's graphs, which lie in this folder."""
+    card = read_card(artifact / CARD)
+    rehearsal = " --rehearsal" if card is not None and card.rehearsal else ""
+    return f"reel-export {network}{rehearsal} --device cuda"
 
 
 def why_stale(basis: Basis, *, gpu: Gpu, tensorrt: str, graph_sha256: str) -> str | None:

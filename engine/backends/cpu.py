@@ -11,6 +11,8 @@ from typing import Any, cast
 import onnxruntime
 
 from ...errors import BackendError, OutOfMemoryError
+from ...models.store import Artifact
+from ..backend import Runner
 from ..device.array import Value
 from ..frame import Pixels
 
@@ -67,6 +69,9 @@ class CpuBackend:
 
     def memory(self) -> None:
         return None
+
+    def runner(self, artifact: Artifact) -> Runner:
+        return Runner(self.name)
 
     def load(self, path: Path, *, keep: bool = False) -> CpuSession:
         give_large_blocks_back()

@@ -10,6 +10,8 @@ import numpy as np
 import onnxruntime
 
 from ...errors import BackendError, OutOfMemoryError
+from ...models.store import Artifact
+from ..backend import Runner
 from ..device.array import DeviceArray, Value
 from ..device.device import Device
 from ..tiles import letter_of, scale_of
@@ -109,6 +111,9 @@ class CudaBackend:
 
     def __init__(self, device: Device) -> None:
         self.device = device
+
+    def runner(self, artifact: Artifact) -> Runner:
+        return Runner(self.name)
 
     def load(self, path: Path, *, keep: bool = False) -> CudaSession:
         return CudaSession(path, self.device, keep=keep)

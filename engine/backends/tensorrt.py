@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import math
 from collections import deque
@@ -10,14 +11,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from ...errors import BackendError
-from ...models.engines import Engine, engines_of, why_stale
+from ...models.engines import Engine, build_command, engines_of, why_stale
 from ...models.frame_range import frame_of
 from ...models.gpu import find_gpu
 from ...models.manifest import NETWORKS
 from ...models.spec import Kind, Network
-from ...models.store import file_digest
+from ...models.store import Artifact, file_digest
 from ...models.tensorrt_library import Logger, Trt, load_tensorrt, logger
-from ..backend import Backend, Session
+from ..backend import Backend, Runner, Session
 from ..device.array import DeviceArray, Value
 from ..device.device import Device
 from .tensorrt_engine import LoadedEngine, Words, failure
@@ -33,7 +34,9 @@ class TensorrtBackend:
 
     Args:
         device: Open for as long as anything is loaded.
-        rest: Runs what is no network, of which no engines are built, on the same device.
+        rest: Runs the graphs for pictures, of which no engines are built, on the same device. They do little
+            but move memory, so that there is nothing to win; and where TensorRT joins their steps the last
+            digits are no longer those of the CPU, which samples are held to.
         strict: Whether a network without an engine is an error. If not, ``rest`` runs it, with a word.
 
     Raises:
@@ -64,12 +67,23 @@ class TensorrtBackend:
             return self.open(network, usable)
         missing = f"There is no engine of {path.stem} of {network.name} for this GPU: {why}."
         if self._strict:
-            raise BackendError(missing, f"Build it with `reel-export {network.name} --device cuda`.")
+            raise BackendError(missing, f"Build it with `{build_command(path.parent, network.name)}`.")
         _log.warning(
-            "%s has no engines for this GPU (%s); %s runs it. `reel-export %s` builds them.",
-            *(network.name, why, self._rest.name, network.name),
+            "%s has no engines for this GPU (%s); %s runs it. `%s` builds them.",
+            *(network.name, why, self._rest.name, build_command(path.parent, network.name)),
         )
         return self._rest.load(path, keep=keep)
+
+    def runner(self, artifact: Artifact) -> Runner:
+        names: set[str] = set()
+        built: list[str] = []
+        for graph in sorted(artifact.card.graphs):
+            usable, _ = self._usable(artifact.path(graph))
+            # Without ``strict`` one that is missing is an error as soon as it is loaded.
+            names.add(self.name if usable or self._strict else self._rest.name)
+            built += sorted(engine.card.sha256 for engine in usable)
+        digest = hashlib.sha256(" ".join(built).encode()).hexdigest() if built else ""
+        return Runner(" and ".join(sorted(names)), digest)
 
     def memory(self) -> int:
         return self.device.room()
@@ -140,7 +154,8 @@ class TensorrtSession:
         basis = self._engines[0].card.basis
         size = frame_of(self._network.graph(basis.graph), shapes)
         what = f"frames of {size[1]}x{size[0]}" if size else f"{shapes}"
-        remedy = f"Build one with `reel-export {basis.network} --device cuda --size WIDTHxHEIGHT`."
+        command = build_command(self._engines[0].artifact, basis.network)
+        remedy = f"Build one with `{command} --size WIDTHxHEIGHT`."
         if self._network.kind is Kind.COLOURISE:
             remedy = "Give --render-factor 64 or less, or use --device cuda."
         elif size:

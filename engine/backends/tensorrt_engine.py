@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from ...errors import BackendError, OutOfMemoryError
-from ...models.engines import Engine
+from ...models.engines import Engine, build_command
 from ...models.tensorrt_library import Trt
 from ..device.array import DeviceArray, Event, Value
 from ..device.device import Device
@@ -51,6 +51,7 @@ class LoadedEngine:
         self._device = device
         self._words = words
         self._basis = engine.card.basis
+        self._command = build_command(engine.artifact, self._basis.network)
         self._engine: CudaEngine = _deserialised(runtime, engine, words)
         self._context: Context = self._new_context(trt)
         self._inputs: dict[str, np.dtype[Any]] = {}
@@ -65,7 +66,7 @@ class LoadedEngine:
         ):
             raise BackendError(
                 f"The engine {engine.folder} has other inputs or outputs than its graph.",
-                f"Delete it, and build it again with `reel-export {self._basis.network} --device cuda`.",
+                f"Delete it, and build it again with `{self._command}`.",
             )
         self._shapes: dict[str, tuple[int, ...]] = {}
         self._scratch = 0  # bytes that a run at these shapes needs beside its inputs and outputs
@@ -195,14 +196,14 @@ class LoadedEngine:
         if value.dtype != dtype:
             raise BackendError(
                 f"The engine takes {name} as {dtype}, not as {value.dtype}.",
-                f"Build it again with `reel-export {self._basis.network} --device cuda`.",
+                f"Build it again with `{self._command}`.",
             )
         return value
 
 
 def _deserialised(runtime: Runtime, engine: Engine, words: Words) -> CudaEngine:
     """Read an engine's file, see that it is the one that was built, and load it onto the device."""
-    again = f"Build it again with `reel-export {engine.card.basis.network} --device cuda`."
+    again = f"Build it again with `{build_command(engine.artifact, engine.card.basis.network)}`."
     try:
         plan = engine.plan.read_bytes()
     except OSError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from importlib.metadata import PackageNotFoundError, version
@@ -15,6 +15,7 @@ import av
 
 from ... import __version__
 from ...models.store import Artifact
+from ..backend import Runner
 from .card import FORMAT, DamagedError
 from .files import digest_of
 
@@ -78,7 +79,13 @@ def _shown(fact: Fact | None) -> str:
 
 
 def identity_of(
-    source: Sequence[Path], settings: object, artifacts: Sequence[Artifact], *, device: str, memory: int
+    source: Sequence[Path],
+    settings: object,
+    artifacts: Sequence[Artifact],
+    *,
+    device: str,
+    memory: int,
+    runners: Mapping[str, Runner] | None = None,
 ) -> Identity:
     """Return the identity of a run. All of the input is read for it.
 
@@ -88,6 +95,7 @@ def identity_of(
         artifacts: The networks.
         device: Where they run.
         memory: Bytes that they may take.
+        runners: What runs each network there, by its name; None: the device itself, from the export alone.
     """
     return Identity(
         (
@@ -95,6 +103,7 @@ def identity_of(
             *facts_of(settings),
             *_facts_of_networks(artifacts),
             Fact("the device", device),
+            *_facts_of_runners(runners or {}, device),
             Fact(MEMORY, str(memory), free=True),
             *versions(),
         )
@@ -137,6 +146,15 @@ def _facts_of_networks(artifacts: Sequence[Artifact]) -> Iterator[Fact]:
         graphs = sorted(graph.sha256 for graph in artifact.card.graphs.values())
         digest = hashlib.sha256(" ".join(graphs).encode()).hexdigest()
         yield Fact(f"the export of {artifact.card.network}", digest, opaque=True)
+
+
+def _facts_of_runners(runners: Mapping[str, Runner], device: str) -> Iterator[Fact]:
+    """Give what a device's name does not say: that another runs a network, and what was built for it."""
+    for network, runner in sorted(runners.items()):
+        if runner.name != device or runner.built:
+            yield Fact(f"what runs {network}", runner.name)
+        if runner.built:
+            yield Fact(f"the set of engines of {network}", runner.built, opaque=True)
 
 
 def versions() -> Iterator[Fact]:

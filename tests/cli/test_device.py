@@ -132,6 +132,9 @@ def test_unfinished_work_depends_on_the_graphs_for_pictures(
 
     def identity_of(files, settings, artifacts, **named):
         depends.append([artifact.card.network for artifact in artifacts])
+        assert {network: runner.name for network, runner in named["runners"].items()} == dict.fromkeys(
+            ("dain", "deoldify", "edvr-m"), named["device"]
+        )
         return real(files, settings, artifacts, **named)
 
     monkeypatch.setattr(pipeline, "identity_of", identity_of)

@@ -104,6 +104,7 @@ def test_what_cannot_be_recorded_goes_on_as_before_and_is_said_once(
     session = backend_on(device)[0].load(path)
     with caplog.at_level(logging.INFO):
         assert all(not each.any() for each in doubled(session, 3 * WARM))
+        assert all(not each.any() for each in doubled(session, WARM, height=32))
     assert caplog.text.count("Runs of rebuild of edvr-m start kernel by kernel") == 1
     said = {"refused": "could not run", "invalid": "was invalidated", "empty": "Nothing of the run"}
     assert said[how] in caplog.text

@@ -11,10 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from reel.engine.backend import Runner
 from reel.engine.device.device import Device
 from reel.errors import BackendError, OutOfMemoryError
+from reel.models.card import CARD, EXPORT_REVISION, Card, GraphFile, Parity, write_card
 from reel.models.deoldify import DEOLDIFY
+from reel.models.edvr import EDVR_M
 from reel.models.engines import Engine
+from reel.models.store import Artifact, file_digest
 from reel.tests.engine.backends.doubling import GPU, backend_on, engine_for, maps, onnx_file
 
 Machine = Callable[..., ModuleType]
@@ -120,3 +124,61 @@ def test_no_failure_of_tensorrt_is_passed_over(
     with pytest.raises(BackendError, match=said) as caught:
         backend_on(device)[0].load(path)(fused=maps())
     assert type(caught.value) is kind
+
+
+def artifact_of(path: Path, *, rehearsal: bool) -> Artifact:
+    """Put a card beside a graph, as an export does."""
+    graph = GraphFile(path.name, path.stat().st_size, file_digest(path))
+    facts: dict[str, Any] = {"weights": "none", "weights_sha256": "0" * 64, "versions": {}, "created": "2026"}
+    card = Card(
+        network=EDVR_M.name,
+        precision="fp16",
+        revision=EXPORT_REVISION,
+        rehearsal=rehearsal,
+        graphs={path.stem: graph},
+        parity=(Parity(64, 96, 0.0, 0.0, 0.0),),
+        **facts,
+    )
+    write_card(path.parent / CARD, card)
+    return Artifact(path.parent, card)
+
+
+@pytest.mark.parametrize("rehearsal", [False, True])
+def test_the_command_that_helps_is_that_of_the_export(
+    machine: Machine, device: Device, path: Path, rehearsal: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    machine()
+    artifact_of(path, rehearsal=rehearsal)
+    command = f"`reel-export edvr-m{' --rehearsal' if rehearsal else ''} --device cuda"
+    with pytest.raises(BackendError) as missing:
+        backend_on(device)[0].load(path)
+    assert missing.value.remedy == f"Build it with {command}`."
+    with caplog.at_level(logging.WARNING):
+        backend_on(device, strict=False)[0].load(path)
+    assert f"{command}` builds them" in caplog.text
+    engine = engine_for(path, (480, 640))
+    session = backend_on(device)[0].load(path)
+    with pytest.raises(BackendError) as small:
+        session(fused=maps(484, 640))
+    assert small.value.remedy == f"Build one with {command} --size 640x484`."
+    session.close()
+    engine.plan.unlink()
+    with pytest.raises(BackendError) as gone:
+        backend_on(device)[0].load(path)
+    assert gone.value.remedy == f"Build it again with {command}`."
+
+
+def test_what_runs_a_network_is_told_with_what_was_built_for_it(
+    machine: Machine, device: Device, path: Path
+) -> None:
+    machine()
+    artifact = artifact_of(path, rehearsal=False)
+    strict, other = backend_on(device)[0], backend_on(device, strict=False)[0]
+    assert strict.runner(artifact) == Runner("tensorrt")
+    assert other.runner(artifact) == Runner("rest")
+    engine_for(path, (64, 96))
+    first = other.runner(artifact)
+    assert (first.name, bool(first.built)) == ("tensorrt", True)
+    assert strict.runner(artifact) == first
+    engine_for(path, (32, 48))
+    assert other.runner(artifact).built not in ("", first.built)
