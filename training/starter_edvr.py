@@ -77,26 +77,33 @@ def told(neighbour, frame, flow):
     expect where that pixel lies, [N, 12, H, W], each of three colours at four places; and how near it lies,
     in [0, 1], [N, 4, H, W]. Both are multiplied already. Third, how unlike both are, [N, 1, H, W].
     """
-    height, width = frame.shape[2:]
+    count, (height, width) = len(frame), frame.shape[2:]
     places = own_places(frame)
     between = torch.cat([places + torch.tensor(corner).reshape(1, 2, 1, 1) for corner in CORNERS], dim=2)
     wanted = between + flow.repeat(1, 1, len(CORNERS), 1)
     nearest = wanted.round()
-    off = wanted - nearest
     middle = torch.tensor([(width - 1) / 2, (height - 1) / 2]).reshape(1, 2, 1, 1)
-    inside = ((nearest - middle).abs() <= middle).float()
-    near = ((1 - 2 * off.abs()) * inside).prod(dim=1, keepdim=True)
-    expected = read_at(F.pixel_shuffle(enlarged_by(frame, 2), 2), 2 * (between - off) + 0.5)
-    news = near * (read_at(neighbour, nearest, "nearest") - expected)
+    inside = ((nearest - middle).abs() <= middle).float().prod(dim=1).reshape(count, 1, 4, height, width)
+    twice = 2 * (wanted - nearest).reshape(count, 2, 4, height, width)
+    shares = (F.relu(twice), 1 - twice.abs(), F.relu(-twice))
+    near = inside * shares[1][:, :1] * shares[1][:, 1:]
+    around = enlarged_around(frame)
+    expected = sum(
+        shares[j][:, 1:] * shares[i][:, :1] * around[:, :, j : j + 2, i : i + 2].flatten(2, 3)
+        for j in range(3)
+        for i in range(3)
+    )
+    read = read_at(neighbour, nearest, "nearest").reshape(count, 3, 4, height, width)
+    news = near * (read - expected)
     unlike = blurred((read_at(neighbour, places + flow) - frame).abs().mean(dim=1, keepdim=True), TEXTURE)
-    count = len(frame)
-    return news.reshape(count, 12, height, width), near.reshape(count, 4, height, width), unlike
+    return news.flatten(1, 2), near.flatten(1, 2), unlike
 
 
-def enlarged_by(frame, factor):
-    """Return the pixels of a bicubic enlargement as channels: [N, 3, H, W] -> [N, 3 * factor ** 2, H, W]."""
-    kernels = cubic_kernels(factor).repeat(3, 1, 1, 1)
-    return F.conv2d(F.pad(frame, [2] * 4, mode="replicate"), kernels, groups=3)
+def enlarged_around(frame):
+    """Return a bicubic doubling in and around each pixel, [N, 3, 4, 4, H, W], y outermost."""
+    kernels = cubic_kernels((-0.75, -0.25, 0.25, 0.75)).repeat(3, 1, 1, 1)
+    maps = F.conv2d(F.pad(frame, [2] * 4, mode="replicate"), kernels, groups=3)
+    return maps.unflatten(1, (3, 4, 4))
 
 
 class StarterEdvr(nn.Module):
@@ -112,7 +119,7 @@ class StarterEdvr(nn.Module):
         self.conv_last = nn.Conv2d(narrow, 48, 3, 1, 1)
         self.base = nn.Conv2d(3, 48, 5, groups=3, bias=False)
         begin(self)
-        self.base.weight.data = cubic_kernels(4).repeat(3, 1, 1, 1)
+        self.base.weight.data = cubic_kernels((-0.375, -0.125, 0.125, 0.375)).repeat(3, 1, 1, 1)
 
     def aligned(self, neighbour, frame):
         """Return what a neighbour adds, as far as it is to be trusted: [N, 17, H, W]."""
@@ -152,11 +159,10 @@ def begin(net):
             parameter.data *= next((part for key, part in SMALLER if key in name), 1.0)
 
 
-def cubic_kernels(factor):
-    """Return the filters [factor ** 2, 1, 5, 5] that enlarge by Keys' cubic (a = -0.5)."""
+def cubic_kernels(places):
+    """Return the filters [n * n, 1, 5, 5] that read n places in a pixel, y outermost, by Keys' cubic."""
     rows = []
-    for phase in range(factor):
-        place = (phase + 0.5) / factor - 0.5
+    for place in places:
         distance = (torch.arange(-2.0, 3) - place).abs()
         near = 1.5 * distance**3 - 2.5 * distance**2 + 1
         far = -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2

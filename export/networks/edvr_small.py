@@ -72,40 +72,46 @@ def told(neighbour, frame, flow):
     in [0, 1], [1, 4, H, W]. Both are multiplied already. Third, how unlike both are, [1, 1, H, W].
     """
     height, width = paddle.shape(frame)[2], paddle.shape(frame)[3]
+    maps = [1, -1, len(CORNERS), height, width]
     places = places_in(frame)
     between = paddle.concat([places + constant(corner, 1, 2, 1, 1) for corner in CORNERS], axis=2)
     wanted = between + paddle.concat([flow] * len(CORNERS), axis=2)
     # Where two pixels are as near, either may be taken: it counts for nothing there.
     nearest = paddle.round(wanted)
-    off = wanted - nearest
     middle = extent_of(frame) / 2.0
     inside = (paddle.abs(nearest - middle) <= middle).cast("float32")
-    close = (1.0 - 2.0 * paddle.abs(off)) * inside
-    near = close[:, :1] * close[:, 1:]
-    twice = F.conv2d(F.pad(frame, [2] * 4, mode="replicate"), constant(_CUBIC, 12, 1, 5, 5), groups=3)
-    expected = read_at(F.pixel_shuffle(twice, 2), 2.0 * (between - off) + 0.5)
-    news = near * (read_at(neighbour, nearest, "nearest") - expected)
+    twice = (2.0 * (wanted - nearest)).reshape(maps)
+    shares = (F.relu(twice), 1.0 - paddle.abs(twice), F.relu(-twice))
+    near = (inside[:, :1] * inside[:, 1:]).reshape(maps) * shares[1][:, :1] * shares[1][:, 1:]
+    around = F.conv2d(F.pad(frame, [2] * 4, mode="replicate"), constant(_AROUND, 48, 1, 5, 5), groups=3)
+    around = around.reshape([3, 4, 4, height, width])
+    expected = 0.0
+    for j in range(3):
+        for i in range(3):
+            share = shares[j][:, 1:] * shares[i][:, :1]
+            expected = expected + share * around[:, j : j + 2, i : i + 2].reshape(maps)
+    news = near * (read_at(neighbour, nearest, "nearest").reshape(maps) - expected)
     apart = paddle.abs(read_at(neighbour, places + flow) - frame).mean(axis=1, keepdim=True)
-    return (
-        news.reshape([1, 12, height, width]),
-        near.reshape([1, 4, height, width]),
-        blurred(apart, TEXTURE),
-    )
+    size = [1, -1, height, width]
+    return news.reshape(size), near.reshape(size), blurred(apart, TEXTURE)
 
 
 def _cubic_kernels():
-    """Return the filters that double three colours by Keys' cubic (a = -0.5), 12 of 5 x 5."""
+    """Return the filters that double three colours by Keys' cubic (a = -0.5), 48 of 5 x 5.
+
+    They read the four places in and around each pixel, down and across.
+    """
 
     def weight(distance):
         if distance <= 1:
             return 1.5 * distance**3 - 2.5 * distance**2 + 1
         return -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2 if distance < 2 else 0.0
 
-    rows = [[weight(abs(at - place)) for at in range(-2, 3)] for place in (-0.25, 0.25)]
+    rows = [[weight(abs(at - place)) for at in range(-2, 3)] for place in (-0.75, -0.25, 0.25, 0.75)]
     return [[[v * h for h in across] for v in down] for down in rows for across in rows] * 3
 
 
-_CUBIC = _cubic_kernels()
+_AROUND = _cubic_kernels()
 
 
 class ResidualBlock(nn.Layer):
