@@ -155,7 +155,7 @@ def test_list_and_check_show_what_the_store_holds(command, failure, own_store) -
     (_folder(own_store, "dain") / "flow.onnx").write_bytes(b"")
     checked = command("reel-export", "--check", store=own_store)
     assert checked.code == 1
-    assert checked.out.count(": good") == 4
+    assert checked.out.count("tiny.npz: good") == 4
     assert "flow.onnx is not the file that was exported" in checked.out
     assert checked.error == ("The export of dain is damaged.", "Export again with `reel-export dain`.")
 
