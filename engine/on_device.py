@@ -46,7 +46,11 @@ def picture_graphs(artifacts: Sequence[Artifact], backend: Backend, parity: Pari
 
 
 class _Operations(GraphOperations):
-    """Those on a device, which is not asked about frames that came from here: for an answer it is waited for.
+    """Those on a device, which is never asked whether frames are equal: for an answer it is waited for.
+
+    Frames that came from here are compared here. Of those that networks made equal ones share an array, since
+    every stage gives one for equal frames. Only a network that makes the same of different frames, to the
+    last bit, is not seen to; what follows is then computed again, from the same.
 
     Attributes:
         here: Arrays on the device, for as long as they are there, and what was uploaded to them.
@@ -61,6 +65,7 @@ class _Operations(GraphOperations):
             one, other = self.here.get(pixels), self.here.get(previous)
             if one is not None and other is not None:
                 return is_same_picture(one, other)
+            return pixels is previous
         return super().is_same(pixels, previous)
 
 

@@ -148,12 +148,10 @@ def test_a_film_is_the_same_as_on_the_cpu(gpu, store, order, around, parity):
     assert_same_films(found, expected)
 
 
-def test_frames_leave_the_device_only_at_the_end(gpu, store):
+def test_frames_leave_the_device_only_at_the_end_and_nothing_is_asked_before(gpu, store):
     seen = list(through(Film(10), store, gpu.backend))
-    pictures = [each for each in gpu.fake.calls if each == "copy_out"]
-    told = 9 + 20 + 20  # whether it equals the one before it, of each frame in each network, at most
     assert len(seen) == 20
-    assert len(pictures) <= 20 + told
+    assert gpu.fake.calls.count("copy_out") == len({id(frame.pixels) for frame in seen})
 
 
 def test_equal_frames_are_uploaded_and_computed_once(gpu, store):
@@ -175,12 +173,8 @@ def test_copies_and_networks_overlap(gpu, store, order):
     ran = counted(gpu.fake)
     busiest = max(ran.values())
     assert ran["run"] == busiest
-    # At the beginning frames come in and at the end the last goes out. In between the device waits where it
-    # is asked whether frames are equal that a network made, for as long as the answer takes to come: a byte,
-    # here a whole unit.
-    asked = ran["copy_out"] - len({id(frame.pixels) for frame in frames})
-    assert asked <= 2 * count * (len(order) - 1)
-    assert gpu.fake.now <= busiest + asked + 12
+    # At the beginning frames come in and at the end the last goes out.
+    assert gpu.fake.now <= busiest + 12
     assert gpu.fake.now <= sum(ran.values()) - count
 
 
