@@ -96,7 +96,7 @@ def explained(names: Sequence[str], *, rehearsed: Collection[str] = ()) -> str |
     so += [_WITHOUT[official] for official in missing if not there[official]]
     command = " ".join(["reel-export", *(missing if len(missing) < len(OFFICIAL) else ())])
     line = (
-        f"{_listed(missing)} {_verb(missing, 'is', 'are')} not exported, so {' and '.join(so)}; "
+        f"{_listed(missing)} {_verb(missing, 'is', 'are')} not exported, so {_listed(so)}; "
         f"`{command}` fetches the official weights."
     )
     left = [name for name in missing if name in rehearsed]
