@@ -49,8 +49,8 @@ LINES = {
     "`reel-export dain` fetches the official weights.",
     "dain edvr-m": "deoldify is not exported, so nothing is coloured; "
     "`reel-export deoldify` fetches the official weights.",
-    "dain-s": "dain, deoldify and edvr are not exported, so dain-s, small and part of reel, stands in, nothing "
-    "is coloured and nothing is enlarged; `reel-export` fetches the official weights.",
+    "dain-s": "dain, deoldify and edvr are not exported, so dain-s, small and part of reel, stands in, "
+    "nothing is coloured and nothing is enlarged; `reel-export` fetches the official weights.",
     "deoldify": "dain and edvr are not exported, so no frames are added and nothing is enlarged; "
     "`reel-export dain edvr` fetches the official weights.",
 }
