@@ -83,6 +83,18 @@ def test_a_damaged_part_is_named_and_nothing_of_it_is_used(tmp_path, folder, har
     assert not (tmp_path / "target").exists()
 
 
+@pytest.mark.parametrize("level", [1, None])
+def test_a_bundle_that_breaks_off_leaves_no_folder(tmp_path, folder, level):
+    from parts import Bundle, PackError, unpack_bundle
+
+    place, manifest = packed(tmp_path, folder, level=level)
+    (bundle,) = manifest.bundles
+    shorter = Bundle("some", bundle.parts[:-2], bundle.compressed)
+    with pytest.raises(PackError, match="some cannot be unpacked"):
+        unpack_bundle(shorter, [place], tmp_path / "target")
+    assert not (tmp_path / "target").exists()
+
+
 def test_parts_may_come_one_after_the_other(tmp_path, folder):
     from parts import keep_parts, missing_parts
 
@@ -264,6 +276,29 @@ def test_results_are_on_the_disk_while_a_stage_still_runs(home):
     assert (seen["state"], seen["result"]) == ("running", {"a": 1, "b": 2})
     results.note("some", state="running", result={})
     assert not opened(home).is_settled("some")  # whoever was killed with it
+
+
+def test_a_stage_ends_with_whoever_runs_it(home):
+    code = "import json, os, time; print('@@' + json.dumps({'pid': os.getpid()}), flush=True); time.sleep(60)"
+    program = (
+        f"import sys; sys.path.insert(0, {str(GPU)!r})\n"
+        "from pathlib import Path\nfrom results import Results\nfrom running import run_stage\n"
+        f"from stages import OWN, Stage\nhome = Path({str(home)!r})\n"
+        f"run_stage(Stage('some', (), OWN, (), 60), [sys.executable, '-c', {code!r}], {{}}, "
+        "Results(home / 'results.json', {}), home, 60.0)"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", program])
+    found: dict[str, int] = {}
+    while not found:
+        time.sleep(0.05)
+        if (home / "results.json").is_file():
+            found = json.loads((home / "results.json").read_text())["stages"]["some"]["result"]
+    runner.kill()
+    runner.wait()
+    ends = time.monotonic() + 10
+    while time.monotonic() < ends and Path(f"/proc/{found['pid']}").exists():
+        time.sleep(0.05)
+    assert not Path(f"/proc/{found['pid']}").exists()
 
 
 def test_results_of_another_gpu_are_put_aside(home):

@@ -79,7 +79,7 @@ class Environments:
         return self._tree
 
     def _own_wheels(self) -> Path:
-        return self._pack / f"python-{sys.version_info[0]}.{sys.version_info[1]}"
+        return self._pack / own_wheels()
 
     def _own(self) -> dict[str, str]:
         site = self._installed("site-own", self._own_wheels(), [])
@@ -133,6 +133,11 @@ class Environments:
         if libraries and not (site / "nvidia").exists():
             (site / "nvidia").symlink_to(libraries)
         return site
+
+
+def own_wheels() -> str:
+    """Return the name of the bundle of wheels for the Python that this runs in."""
+    return f"python-{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def _problem(variables: dict[str, str]) -> str | None:

@@ -6,6 +6,7 @@ library alone, since it goes along.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -22,6 +23,8 @@ from stages import Stage
 
 MARK = "@@"
 RUNNING = "running"
+
+_PR_SET_PDEATHSIG = 1  # of Linux's sys/prctl.h
 
 
 def run_stage(
@@ -49,6 +52,7 @@ def run_stage(
             stdout=subprocess.PIPE,
             stderr=log,
             start_new_session=True,
+            preexec_fn=_end_with_parent,
         )
 
         def listen() -> None:
@@ -87,6 +91,11 @@ def run_stage(
     fields = {"state": state, "seconds": round(seconds, 1), "result": told, "why": why}
     results.note(stage.name, **fields, clocks={"before": before, "after": clocks()})
     return f"{state} in {seconds:.0f} s{f' ({why[:300]})' if why else ''}"
+
+
+def _end_with_parent() -> None:
+    """Have this process killed when the one that started it is: it would keep the GPU from the next run."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _why(status: int | None, errors: str, said: list[str], stage: Stage) -> str:

@@ -87,8 +87,8 @@ def stages_for(networks: Sequence[str], *, device: str, rehearse: bool) -> list[
     tests = ("-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/gpu", "tests/engine/device")
     large, light = ("dain", "deoldify", "edvr"), ("dain", "deoldify-artistic", "edvr-m")
     if device == "cpu":
-        first = [graphs, peak, *(network(name, "cpu", "fp32", 120) for name in known)]
-        return [*first, *film(tuple(known[:2]), "cpu", 120), *copies(known[0], "cpu")]
+        first = [graphs, peak, *(network(name, "cpu", "fp32", 300) for name in known)]
+        return [*first, *film(tuple(known[:2]), "cpu", 300), *copies(known[0], "cpu")]
     return [
         graphs,
         peak,

@@ -18,7 +18,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from environments import Environments, PlaceError
+from environments import Environments, PlaceError, own_wheels
 from gpu_facts import gpu_facts, machine_facts
 from parts import Manifest, PackError, keep_parts, missing_parts, read_manifest, unpack_bundle
 from results import DONE, FILE, LEFT_OUT, Results, table
@@ -91,10 +91,13 @@ def _unpack(manifest: Manifest, kept: Path, home: Path, names: list[str]) -> set
     if "reel" not in names:
         raise PackError("The bundle reel is not whole.", "Bring its parts first.")
     began = time.monotonic()
+    others = {bundle.name for bundle in manifest.bundles if bundle.name.startswith("python-")} - {
+        own_wheels()
+    }
     wanted = [
         bundle
         for bundle in manifest.bundles
-        if bundle.name in names and not (home / "pack" / bundle.name).is_dir()
+        if bundle.name in set(names) - others and not (home / "pack" / bundle.name).is_dir()
     ]
     with ThreadPoolExecutor() as threads:
         each = [
