@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -388,6 +389,81 @@ def test_the_share_of_copies_that_is_hidden():
     assert hidden_share(10.0, 2.0, 12.0) == 0
     assert hidden_share(10.0, 2.0, 10.0) == 1
     assert hidden_share(10.0, 2.0, 11.0) == pytest.approx(0.5)
+
+
+@pytest.fixture
+def device(monkeypatch, tmp_path):
+    """ONNX Runtime on a GPU that is none and fails on misuse; tiny networks in the store."""
+    pytest.importorskip("onnx", reason="needs onnx to make graphs")
+    monkeypatch.syspath_prepend(str(GPU.parent))
+    from reel.engine.backends import cuda
+    from reel.engine.device.device import Device
+    from reel.models.store import Store
+    from reel.tests.engine.device.fake_onnxruntime import FakeOnnxRuntime
+    from reel.tests.engine.device.fake_runtime import FakeRuntime
+    from tiny import put_tiny
+
+    put_tiny(tmp_path / "store", "edvr-m", "dain", "deoldify")
+    store = Store(tmp_path / "store")
+    (tmp_path / "reel").mkdir()
+    (tmp_path / "reel" / "work.json").write_text('{"edvr-m": 1e6, "dain": 1e6, "deoldify": 1e6}')
+    monkeypatch.setenv("REEL_GPU_PACK", str(tmp_path))
+    fake = FakeRuntime(lasts={"copy_in": 1.0, "run": 1.0, "copy_out": 1.0})
+    runtime = FakeOnnxRuntime(fake)
+    monkeypatch.setattr(cuda, "onnxruntime", runtime)
+    with Device(fake) as opened:
+        yield SimpleNamespace(backend=cuda.CudaBackend(opened), device=opened, store=store, runtime=runtime)
+    fake.check()
+
+
+def told(capsys):
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("@@")]
+    found = {}
+    for line in lines:
+        found |= json.loads(line[2:])
+    return found
+
+
+@pytest.mark.parametrize("name", ["edvr-m", "dain", "deoldify"])
+def test_a_network_on_a_device_is_compared_and_timed(device, monkeypatch, capsys, name):
+    import network
+    from reel.engine.backends.cpu import CpuBackend
+    from reel.models.manifest import network_named
+
+    monkeypatch.setattr(network, "_ROUNDS", 1)
+    monkeypatch.setattr(network, "sizes", lambda **_: ("64x64",))
+    facts, artifact = network_named(name), device.store.find(network_named(name))
+    expected = network._checked_frames(facts, artifact, CpuBackend())
+    network._check(facts, artifact, device.backend, expected)
+    network._measure(facts, artifact, device.backend, rehearse=True)
+    found = told(capsys)
+    assert found["check"]["right"]
+    assert found["check"]["within_a_level"] == 1
+    (speed,) = found["speed"].values()
+    assert speed["teraflops"] == pytest.approx(2 * 64 * 64 * speed["frames_per_second"] / 1e6)
+    network._check(facts, artifact, device.backend, [frame + 0.1 for frame in expected])
+    assert not told(capsys)["check"]["right"]
+
+
+def test_the_peak_and_the_copies_are_measured_on_a_device(device, monkeypatch, tmp_path, capsys):
+    import copies
+    import peak
+    from one_frame import pictures_for
+    from reel.engine.backend import LoadedNetwork
+    from reel.models.manifest import network_named
+
+    monkeypatch.setattr(peak, "_BYTES", 1 << 12)
+    monkeypatch.setattr(peak, "_ROUNDS", 2)
+    for precision in ("fp16", "fp32"):
+        peak.write_product(tmp_path / "reel" / f"product-{precision}.onnx", precision)
+        assert peak._product(device.backend, precision, 64) > 0
+    assert min(peak._copies(device.device).values()) > 0
+    facts = network_named("edvr-m")
+    with LoadedNetwork(facts, device.store.find(facts), device.backend) as loaded:
+        copies._measure(loaded, device.device, pictures_for(facts, 64, 64), 3)
+    found = told(capsys)
+    assert set(found["seconds"]) == {"network", "copies", "both"}
+    assert 0 <= found["hidden"] <= 1
 
 
 @pytest.mark.parametrize("name", ["gpu", "gpu-tensorrt-8.6"])

@@ -27,6 +27,7 @@ sys.path.append(str(HERE.parent))
 from drawn_film import write_films  # noqa: E402
 from graphs import LAYOUT  # noqa: E402
 from parts import Bundle, Manifest, PackError, write_bundle  # noqa: E402
+from peak import write_product  # noqa: E402
 from reel import __version__  # noqa: E402
 from reel.export.exporter import export_each, rehearsal  # noqa: E402
 from reel.export.networks import recipe_for  # noqa: E402
@@ -163,21 +164,7 @@ def _write_reel(target: Path, work: dict[str, float], film: Path | None) -> None
     (target / "work.json").write_text(json.dumps(work))
     write_films(target, film)
     for precision in PRECISIONS:
-        _write_product(target / f"product-{precision}.onnx", precision)
-
-
-def _write_product(target: Path, precision: str) -> None:
-    """Write a graph of one matrix product."""
-    import onnx
-    from onnx import TensorProto, helper
-
-    kind = TensorProto.FLOAT16 if precision == "fp16" else TensorProto.FLOAT
-    named = [helper.make_tensor_value_info(name, kind, ["N", "N"]) for name in ("left", "right", "product")]
-    node = helper.make_node("MatMul", ["left", "right"], ["product"])
-    graph = helper.make_graph([node], "product", named[:2], named[2:])
-    onnx.save(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(target)
-    )
+        write_product(target / f"product-{precision}.onnx", precision)
 
 
 def _commit() -> str:

@@ -9,6 +9,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from reel.engine.backend import Backend
@@ -56,6 +57,20 @@ def _product(backend: Backend, precision: str, side: int) -> float:
     seconds = _median(run, device) / count
     session.close()
     return 2 * side**3 / seconds / 1e12
+
+
+def write_product(target: Path, precision: str) -> None:
+    """Write a graph of one matrix product; needs onnx."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    kind = TensorProto.FLOAT16 if precision == "fp16" else TensorProto.FLOAT
+    named = [helper.make_tensor_value_info(name, kind, ["N", "N"]) for name in ("left", "right", "product")]
+    node = helper.make_node("MatMul", ["left", "right"], ["product"])
+    graph = helper.make_graph([node], "product", named[:2], named[2:])
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(target)
+    )
 
 
 def _copies(device: Device) -> dict[str, float]:
