@@ -19,9 +19,11 @@ def _levels(prefix: str) -> tuple[Tensor, ...]:
 
 def _small(name: str, title: str) -> Network:
     added = tuple(Tensor(f"aligned_{i}", (1, _ADDED, "H", "W")) for i in _NEIGHBOURS)
+    around = Tensor("around", (1, 48, "H", "W"))
     fused, rebuilt = (Tensor(of, (1, _WIDE, "H/2", "W/2")) for of in ("fused", "rebuilt"))
     # What each graph looks beyond its own place: the longest sum of layers, each at the scale where it runs.
     # pyramid: the mean of 15x15 at a fourth.
+    # around: two.
     # align: each correction of the motion reads 1 + 4 + 2 and smooths what is read anew, three times at a
     # fourth, three at a half and twice at full size, and one more pixel each time that the size is doubled:
     # 7 * (3 * 4 + 3 * 2 + 2) + 4 + 2; then two pixels of the likeness, and eight of the trust, at a half.
@@ -35,9 +37,10 @@ def _small(name: str, title: str) -> Network:
         kind=Kind.UPSCALE,
         graphs=(
             Graph("pyramid", (Tensor("frame", (1, 3, "H", "W")),), _levels("level"), 140, Tiling(32, 4)),
+            Graph("around", (_levels("reference")[0],), (around,), 400, Tiling(4, 4)),
             Graph(
                 "align",
-                (*_levels("level"), *_levels("reference")),
+                (*_levels("level"), *_levels("reference"), around),
                 (Tensor("aligned", (1, _ADDED, "H", "W")), Tensor("reach", (1,), exact=True)),
                 960,
                 Tiling(160, 4, reaches=True),
@@ -62,8 +65,8 @@ def _small(name: str, title: str) -> Network:
         multiple=4,
         window=WINDOW,
         scale=4,
-        # five pyramids, what four neighbours add, two maps of the middle frame
-        held=4 * (WINDOW * 6 + 4 * _ADDED) + 2 * _WIDE + 200,
+        # five pyramids, what four neighbours add and are compared with, two maps of the middle frame
+        held=4 * (WINDOW * 6 + 4 * _ADDED + 48) + 2 * _WIDE + 200,
         weights=(ShippedWeights(f"{name}.npz"),),
         weights_key=None,
         check_sizes=((32, 48), (40, 24)),

@@ -26,6 +26,10 @@ class Edvr:
     def enlarged(self, centre: Value, pyramids: Sequence[Pyramid]) -> Value:
         """Return the middle frame of a window in four times the size, [1, 3, 4H, 4W], not clipped."""
         reference = _levels("reference", pyramids[WINDOW // 2])
+        if any(graph.name == "around" for graph in self.network.network.graphs):
+            # What the small network compares all four neighbours with is made once.
+            (around,) = self.network.run("around", reference1=reference["reference1"])
+            reference["around"] = around
         # The small network takes the middle frame's own features where EDVR aligns them with themselves.
         asked = {tensor.name for tensor in self.network.network.graph("fusion").inputs}
         aligned = {name: value for name, value in reference.items() if name in asked} | {

@@ -16,12 +16,12 @@ from paddle import nn
 from ..recipe import Traced
 from .dain import DainRecipe
 from .lucas_kanade import (
+    Pixels,
     brightness,
     flattened,
     gradient,
     places_in,
     read_at,
-    read_sharply,
     smooth,
     still_apart,
 )
@@ -147,7 +147,8 @@ class Warp(nn.Layer):
         x = self.head(x)
         to_a, to_b = 4.0 * enlarged(to_a + x[:, 0:2], 4), 4.0 * enlarged(to_b + x[:, 2:4], 4)
         to_a, to_b = corrected(a, b, to_a, to_b, t)
-        moved_a, moved_b = read_sharply(a, places_in(a) + to_a), read_sharply(b, places_in(b) + to_b)
+        places = places_in(a)
+        moved_a, moved_b = Pixels(a).sharply(places + to_a), Pixels(b).sharply(places + to_b)
         # Without any sign to the contrary, the nearer frame counts for more.
         share = F.sigmoid(enlarged(x[:, 4:5], 4) + paddle.log((1.0 - t) / t))
         blend = share * moved_a + (1.0 - share) * moved_b

@@ -19,6 +19,7 @@ from paddle import nn
 from ..recipe import Traced
 from .bases import WindowRecipe
 from .lucas_kanade import (
+    Pixels,
     blurred,
     brightness,
     constant,
@@ -64,42 +65,43 @@ def motion(own, reference):
     return flow
 
 
-def told(neighbour, frame, flow):
+def told(neighbour, frame, around, flow):
     """Return what a neighbour's pixels tell of the places between the frame's own pixels.
 
     At four places in each pixel: how far the neighbour's nearest pixel is from what the frame itself lets
     expect where that pixel lies, [1, 12, H, W], each of three colours at four places; and how near it lies,
     in [0, 1], [1, 4, H, W]. Both are multiplied already. Third, how unlike both are, [1, 1, H, W].
+    ``around`` is what ``Around`` makes of the frame.
     """
-    height, width = paddle.shape(frame)[2], paddle.shape(frame)[3]
-    maps = [1, -1, len(CORNERS), height, width]
-    places = places_in(frame)
-    between = paddle.concat([places + constant(corner, 1, 2, 1, 1) for corner in CORNERS], axis=2)
-    wanted = between + paddle.concat([flow] * len(CORNERS), axis=2)
-    # Where two pixels are as near, either may be taken: it counts for nothing there.
-    nearest = paddle.round(wanted)
-    middle = extent_of(frame) / 2.0
-    inside = (paddle.abs(nearest - middle) <= middle).cast("float32")
-    twice = (2.0 * (wanted - nearest)).reshape(maps)
-    shares = (F.relu(twice), 1.0 - paddle.abs(twice), F.relu(-twice))
-    near = (inside[:, :1] * inside[:, 1:]).reshape(maps) * shares[1][:, :1] * shares[1][:, 1:]
-    around = F.conv2d(F.pad(frame, [2] * 4, mode="replicate"), constant(_AROUND, 48, 1, 5, 5), groups=3)
-    around = around.reshape([3, 4, 4, height, width])
-    expected = 0.0
-    for j in range(3):
-        for i in range(3):
-            share = shares[j][:, 1:] * shares[i][:, :1]
-            expected = expected + share * around[:, j : j + 2, i : i + 2].reshape(maps)
-    news = near * (read_at(neighbour, nearest, "nearest").reshape(maps) - expected)
-    apart = paddle.abs(read_at(neighbour, places + flow) - frame).mean(axis=1, keepdim=True)
-    size = [1, -1, height, width]
-    return news.reshape(size), near.reshape(size), blurred(apart, TEXTURE)
+    places, pixels, middle = places_in(frame), Pixels(neighbour), extent_of(frame) / 2.0
+    all_news, all_near = [], []
+    for corner, (x, y) in enumerate(CORNERS):
+        wanted = places + constant([x, y], 1, 2, 1, 1) + flow
+        # Where two pixels are as near, either may be taken: it counts for nothing there.
+        nearest = paddle.round(wanted)
+        inside = (paddle.abs(nearest - middle) <= middle).cast("float32")
+        twice = 2.0 * (wanted - nearest)
+        shares = (F.relu(twice), 1.0 - paddle.abs(twice), F.relu(-twice))
+        expected = 0.0
+        for down in range(3):
+            for across in range(3):
+                place = 4 * (corner // 2 + down) + corner % 2 + across
+                share = shares[down][:, 1:] * shares[across][:, :1]
+                expected = expected + share * around[:, 3 * place : 3 * place + 3]
+        near = inside[:, :1] * inside[:, 1:] * shares[1][:, :1] * shares[1][:, 1:]
+        all_news.append(near * (pixels.nearest(nearest) - expected))
+        all_near.append(near)
+    apart = paddle.abs(pixels.between(places + flow) - frame).mean(axis=1, keepdim=True)
+    size = paddle.shape(frame)
+    news = paddle.stack(all_news, axis=2).reshape([1, -1, size[2], size[3]])
+    return news, paddle.concat(all_near, axis=1), blurred(apart, TEXTURE)
 
 
 def _cubic_kernels():
-    """Return the filters that double three colours by Keys' cubic (a = -0.5), 48 of 5 x 5.
+    """Return the filters that double three colours by Keys' cubic (a = -0.5), 48 of 3 x 5 x 5.
 
-    They read the four places in and around each pixel, down and across.
+    They read the four places in and around each pixel, down and across, three colours each. All but one of
+    the three planes of a filter are zero: ONNX Runtime has no faster way.
     """
 
     def weight(distance):
@@ -108,10 +110,12 @@ def _cubic_kernels():
         return -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2 if distance < 2 else 0.0
 
     rows = [[weight(abs(at - place)) for at in range(-2, 3)] for place in (-0.75, -0.25, 0.25, 0.75)]
-    return [[[v * h for h in across] for v in down] for down in rows for across in rows] * 3
+    filters = [[[v * h for h in across] for v in down] for down in rows for across in rows]
+    zeros = [[0.0] * 5] * 5
+    return [[one if c == colour else zeros for c in range(3)] for one in filters for colour in range(3)]
 
 
-_AROUND = _cubic_kernels()
+_CUBIC = _cubic_kernels()
 
 
 class ResidualBlock(nn.Layer):
@@ -143,8 +147,18 @@ class Pyramid(nn.Layer):
         return paddle.concat([frame, flat, texture], axis=1), *coarse
 
 
+class Around(nn.Layer):
+    """The middle frame's first level [1, 5, H, W] -> its colours in and around each pixel, [1, 48, H, W]."""
+
+    def forward(self, level):
+        frame = F.pad(level[:, :3], [2] * 4, mode="replicate")
+        return F.conv2d(frame, constant(_CUBIC, 48, 3, 5, 5))
+
+
 class Align(nn.Layer):
     """A neighbour's pyramid and the middle frame's -> what the neighbour adds, as far as it is to be trusted.
+
+    The middle frame's pyramid has what ``Around`` makes of it as its last.
 
     Returns [1, 17, H, W], and [1]: the fastest motion, in pixels of the frame.
     """
@@ -160,9 +174,10 @@ class Align(nn.Layer):
 
     def added(self, neighbour, reference):
         """Return what the neighbour adds, and the motion."""
-        flow = motion(*([*reversed(levels[1:]), levels[0][:, 3:4]] for levels in (neighbour, reference)))
+        levels, around = reference[:3], reference[3]
+        flow = motion(*([*reversed(of[1:]), of[0][:, 3:4]] for of in (neighbour, levels)))
         frame, texture = reference[0][:, :3], reference[0][:, 4:]
-        news, near, unlike = told(neighbour[0][:, :3], frame, flow)
+        news, near, unlike = told(neighbour[0][:, :3], frame, around, flow)
         known = paddle.concat([8.0 * news, near, 10.0 * unlike], axis=1)
         x = paddle.concat([known, 10.0 * texture, 4.0 * frame - 2.0], axis=1)
         trust = F.sigmoid(2.0 + F.pixel_shuffle(self.gate2(leaky(self.gate1(x))), 2))
@@ -203,6 +218,7 @@ class SmallEdvr(nn.Layer):
     def __init__(self):
         super().__init__()
         self.pyramid = Pyramid()
+        self.around = Around()
         self.align = Align()
         self.fusion = Fusion()
         self.reconstructor = blocks(BACK_BLOCKS, WIDE)
@@ -211,7 +227,8 @@ class SmallEdvr(nn.Layer):
     def forward(self, window):
         pyramids = [self.pyramid(window[:, i]) for i in range(WINDOW)]
         reference = pyramids[WINDOW // 2]
-        aligned = [self.align.added(pyramids[i], reference)[0] for i in NEIGHBOURS]
+        known = (*reference, self.around(reference[0]))
+        aligned = [self.align.added(pyramids[i], known)[0] for i in NEIGHBOURS]
         fused = self.fusion([*aligned, reference[0]])
         return self.enlarge(window[:, WINDOW // 2], self.reconstructor(fused))
 
@@ -238,7 +255,8 @@ class SmallEdvrRecipe(WindowRecipe):
         aligned = (*(f"aligned_{i}" for i in NEIGHBOURS), "reference1")
         return {
             "pyramid": Traced(self.net.pyramid, ("frame",)),
-            "align": Traced(self.net.align, (own, reference)),
+            "around": Traced(self.net.around, ("reference1",)),
+            "align": Traced(self.net.align, (own, (*reference, "around"))),
             "fusion": Traced(self.net.fusion, (aligned,)),
             "rebuild": Traced(self.net.reconstructor, ("fused",)),
             "enlarge": Traced(self.net.enlarge, ("centre", "rebuilt")),
@@ -248,10 +266,11 @@ class SmallEdvrRecipe(WindowRecipe):
         frames = [example["window"][:, i] for i in range(WINDOW)]
         pyramids = [run("pyramid", frame=frame) for frame in frames]
         reference = {f"reference{level}": pyramids[WINDOW // 2][level - 1] for level in LEVELS}
+        (around,) = run("around", reference1=reference["reference1"])
         aligned = {}
         for i in NEIGHBOURS:
             own = {f"level{level}": value for level, value in zip(LEVELS, pyramids[i], strict=True)}
-            aligned[f"aligned_{i}"] = run("align", **own, **reference)[0]
+            aligned[f"aligned_{i}"] = run("align", **own, **reference, around=around)[0]
         (fused,) = run("fusion", **aligned, reference1=reference["reference1"])
         (rebuilt,) = run("rebuild", fused=fused)
         return run("enlarge", centre=frames[WINDOW // 2], rebuilt=rebuilt)[0]

@@ -73,31 +73,55 @@ def extent_of(image):
     return paddle.stack([size[3] - 1, size[2] - 1]).cast("float32").reshape([1, 2, 1, 1])
 
 
-def read_at(image, places, mode="bilinear"):
+def read_at(image, places):
     """Return ``image`` [N, C, H, W] at ``places`` [N, 2, h, w] in pixels, the outermost ones beyond."""
     grid = (2.0 * places / extent_of(image) - 1.0).transpose([0, 2, 3, 1])
-    return F.grid_sample(image, grid, mode=mode, padding_mode="border", align_corners=True)
+    return F.grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
-def read_sharply(image, places):
-    """Return ``image`` [1, C, H, W] at ``places`` [1, 2, h, w], by Keys' cubic.
+class Pixels:
+    """A picture [1, C, H, W] whose pixels are picked one by one.
 
-    Paddle reads by no cubic. Of its four pixels in a row the middle ones, which both count for more than
-    nothing, are read as one, between them: nine bilinear readings in place of sixteen.
+    Each pixel is one row, copied at once: ONNX Runtime does so ten times as fast as it samples a grid of
+    three colours.
     """
-    whole = paddle.floor(places)
-    after = places - whole
-    before = 1.0 - after
-    first, last = _outer(1.0 + after), _outer(1.0 + before)
-    second, third = _inner(after), _inner(before)
-    both = second + third
-    at = (whole - 1.0, whole + third / both, whole + 2.0)
-    weights = (first, both, last)
-    rows = [paddle.concat([x[:, :1], y[:, 1:]], axis=1) for y in at for x in at]
-    shares = [x[:, :1] * y[:, 1:] for y in weights for x in weights]
-    size, target = paddle.shape(image), paddle.shape(places)
-    read = read_at(image, paddle.concat(rows, axis=2)).reshape([1, size[1], 9, target[2], target[3]])
-    return (read * paddle.concat(shares, axis=1).unsqueeze(1)).sum(axis=2)
+
+    def __init__(self, image):
+        size = paddle.shape(image)
+        self._channels, self._width = image.shape[1], size[3].cast("int32")
+        self._extent = extent_of(image)
+        self._rows = image.reshape([self._channels, -1]).transpose([1, 0])
+
+    def nearest(self, places):
+        """Return the pixels at ``places`` [1, 2, h, w], whole numbers, the outermost ones beyond."""
+        size = paddle.shape(places)
+        inside = paddle.minimum(F.relu(places), self._extent).cast("int32")
+        index = (inside[:, 1] * self._width + inside[:, 0]).reshape([-1])
+        picked = paddle.gather(self._rows, index, axis=0).transpose([1, 0])
+        return picked.reshape([1, self._channels, size[2], size[3]])
+
+    def between(self, places):
+        """Return the picture at ``places`` [1, 2, h, w], bilinear."""
+        whole = paddle.floor(places)
+        after = places - whole
+        return self._read(whole, (0.0, 1.0), (1.0 - after, after))
+
+    def sharply(self, places):
+        """Return the picture at ``places`` [1, 2, h, w], by Keys' cubic, which Paddle has no other way to."""
+        whole = paddle.floor(places)
+        after = places - whole
+        before = 1.0 - after
+        shares = (_outer(1.0 + after), _inner(after), _inner(before), _outer(1.0 + before))
+        return self._read(whole, (-1.0, 0.0, 1.0, 2.0), shares)
+
+    def _read(self, whole, steps, shares):
+        found = None
+        for down, of_y in zip(steps, shares):  # noqa: B905 (Paddle's tracing knows no ``strict``)
+            for across, of_x in zip(steps, shares):  # noqa: B905
+                share = of_x[:, :1] * of_y[:, 1:]
+                part = share * self.nearest(whole + constant([across, down], 1, 2, 1, 1))
+                found = part if found is None else found + part
+        return found
 
 
 def _inner(distance):
