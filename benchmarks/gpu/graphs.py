@@ -32,23 +32,39 @@ def main() -> None:
     brought = [name for name in sys.argv[1:] if (pack() / f"graphs-{name}").is_dir()]
     missing = [name for name in brought if not _is_there(store, network_named(name))]
     with ProcessPoolExecutor(max_workers=max(len(missing), 1)) as processes:
-        other = [one for several in processes.map(_make, missing) for one in several]
+        for _ in processes.map(_make, missing):
+            pass
     for precision in PRECISIONS:
         export_pictures(store, precision=precision)
-    tell(made=missing, there=brought, other_digits=other)
+    tell(made=missing, there=brought, other_digits=[one for name in brought for one in _others(store, name)])
 
 
 def _is_there(store: Store, network: Network) -> bool:
     return all(store.artifacts(network, precision=precision) for precision in PRECISIONS)
 
 
-def _make(name: str) -> list[str]:
-    """Put the graphs of a network into the store, and return those that came out otherwise than here."""
+def _others(store: Store, name: str) -> list[str]:
+    """Return the graphs of a network that came out otherwise than where they were packed."""
+    found: list[str] = []
+    for precision in PRECISIONS:
+        brought: dict[str, Any] = json.loads(
+            (pack() / f"graphs-{name}" / f"card-{precision}.json").read_text()
+        )
+        here = store.artifacts(network_named(name), precision=precision)[0].card.graphs
+        found += [
+            f"{name} {precision} {graph}"
+            for graph, fields in brought["graphs"].items()
+            if here[graph].sha256 != fields["sha256"]
+        ]
+    return found
+
+
+def _make(name: str) -> None:
+    """Put the graphs of a network into the store."""
     began = time.monotonic()
     network, source, store = network_named(name), pack() / f"graphs-{name}", Store()
     layout: dict[str, list[int]] = json.loads((source / LAYOUT).read_text())
     weights = rehearsal_weights(network, {key: tuple(shape) for key, shape in layout.items()})
-    other: list[str] = []
     with store.writing() as scratch:
         folders = {precision: scratch / precision for precision in PRECISIONS}
         for folder in folders.values():
@@ -59,23 +75,18 @@ def _make(name: str) -> list[str]:
             half_from_full(full, graph, folders["fp16"] / full.name)
         for precision, folder in folders.items():
             card: dict[str, Any] = json.loads((source / f"card-{precision}.json").read_text())
-            other += _keep(store, folder, card)
+            _keep(store, folder, card)
     print(f"{name}: {time.monotonic() - began:.0f} s", file=sys.stderr)
-    return other
 
 
-def _keep(store: Store, folder: Path, fields: dict[str, Any]) -> list[str]:
+def _keep(store: Store, folder: Path, fields: dict[str, Any]) -> None:
     """Move finished graphs to their place in the store, with the card that was brought."""
-    other: list[str] = []
     graphs: dict[str, GraphFile] = {}
     for name, graph in fields["graphs"].items():
         path = folder / graph["file"]
         graphs[name] = GraphFile(path.name, path.stat().st_size, file_digest(path))
-        if graphs[name].sha256 != graph["sha256"]:
-            other.append(f"{fields['network']} {fields['precision']} {name}")
     parity = tuple(Parity(**one) for one in fields["parity"])
     store.keep(folder, Card(**(fields | {"graphs": graphs, "parity": parity})))
-    return other
 
 
 if __name__ == "__main__":
