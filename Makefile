@@ -59,6 +59,7 @@ lock:
 		pyproject.toml requirements/build.in
 	$(LOCK) --constraint requirements/test.txt --extra export --extra test --extra bench \
 		--output-file requirements/bench.txt pyproject.toml requirements/build.in requirements/export.in
+	$(LOCK) --constraint requirements/test.txt --output-file requirements/gpu.txt requirements/gpu.in
 
 clean:
 	rm -rf .venv demo
