@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Self
 
 from tqdm import tqdm
 
+from ..engine.remarks import SHOWN
 from ..errors import ReelError
 from .times import clock
 
@@ -39,14 +40,19 @@ class Grammar(argparse.ArgumentParser):
 
 
 class _Messages(logging.Handler):
-    """Writes warnings above a progress bar instead of through it, each text once."""
+    """Writes warnings above a progress bar instead of through it, each text once; and what is to be shown."""
 
     def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._written: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        text = f"{record.levelname.lower()}: {record.getMessage()}"
+        if record.levelno >= logging.WARNING:
+            text = f"{record.levelname.lower()}: {record.getMessage()}"
+        elif getattr(record, SHOWN, False):
+            text = record.getMessage()
+        else:
+            return
         if text not in self._written:  # a film is opened twice, to plan and to run
             self._written.add(text)
             tqdm.write(text, file=sys.stderr)
@@ -56,12 +62,15 @@ class _Messages(logging.Handler):
 def messages() -> Generator[None]:
     """Show reel's warnings on the terminal while inside."""
     logger = logging.getLogger("reel")
-    handler = _Messages()
+    handler, level = _Messages(), logger.level
     logger.addHandler(handler)
+    if not logger.isEnabledFor(logging.INFO):
+        logger.setLevel(logging.INFO)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.setLevel(level)
 
 
 def exit_code(

@@ -159,6 +159,25 @@ def keeps_pixel_aspect(path: Path, encoding: Encoding, film: Format) -> bool:
     return True
 
 
+def usual_encoder(path: Path, film: Format) -> str | None:
+    """Return the encoder of a film where nothing is said; None where none is written there."""
+    with TemporaryDirectory() as folder, suppress(FFmpegError, ValueError):  # which are told of later
+        container = av.open(f"{folder}/trial{path.suffix}", "w")
+        try:
+            return _usual_codec(container, film) if container.format.name in _HELD else None
+        finally:
+            container.close()
+    return None
+
+
+def constant_quality(codec: str, crf: int | None) -> dict[str, str]:
+    """Return what tells NVENC to keep a quality, as ``crf`` tells others; nothing for those."""
+    if not codec.endswith("_nvenc"):
+        return {}
+    # Without b=0 its default bit rate, 2 Mb/s, caps the quality.
+    return {"rc": "vbr", "cq": "16" if crf is None else str(crf), "b": "0"}
+
+
 def _chosen_codec(encoding: Encoding, container: OutputContainer, film: Format) -> Codec:
     name = (encoding.codec or "").lower()
     return _codec(_ALIASES.get(name, name) or _usual_codec(container, film))
@@ -222,9 +241,10 @@ def _usual_codec(container: OutputContainer, film: Format) -> str:
 def _options(encoding: Encoding, codec: Codec, container: str) -> dict[str, str]:
     context = VideoCodecContext.create(codec, "w")
     known = {option.name for option in context.supported_options.private}
-    options: dict[str, str] = {}
+    options = constant_quality(codec.name, encoding.crf)
+    crf = None if options else encoding.crf
     usual = _USUAL.get(codec.name, {})
-    for option, value in (("crf", encoding.crf), ("preset", encoding.preset)):
+    for option, value in (("crf", crf), ("preset", encoding.preset)):
         if value is not None and option not in known:
             raise OutputError(
                 f"{codec.name} has no {option}.", f"Leave out --{option}, or choose --codec libx264."

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import InputError
@@ -16,6 +16,7 @@ from .chain import ahead_of, restored, stage_names
 from .course import Course, Observer
 from .frame import Format, Frame
 from .graph_operations import GraphOperations
+from .hardware_encoder import with_hardware
 from .job.folder import Job
 from .job.identity import MEMORY, Identity, Signature, identity_of, signature_of
 from .job.segments import Position
@@ -110,13 +111,16 @@ def run(
         source = stack.enter_context(opened(plan.input, settings, planar=planar))
         memory = settings.memory or backend.memory() or default_memory()
         used = artifacts if pictures is None else [*artifacts, pictures]
-        job = _job(plan, settings, source, used, backend, memory=memory)
+        # Part of what the job is known by: its segments are all made by one encoder.
+        encoding = with_hardware(settings.encoding, plan.output, plan.after, backend)
+        coded = replace(settings, encoding=encoding)
+        job = _job(plan, coded, source, used, backend, memory=memory)
         sink = stack.enter_context(
             sink_for(
                 plan.output,
                 plan.after,
                 plan,
-                settings,
+                coded,
                 source,
                 note=plan.note,
                 job=job,

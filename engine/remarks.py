@@ -11,6 +11,8 @@ from typing import Self
 _MOST = 200  # remarks; nobody reads more
 TIMES = "film_times"
 """What a log record calls the times that it speaks of: seconds from the film's beginning."""
+SHOWN = "shown"
+"""What a log record is marked by that is no warning and is shown to the user all the same."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from ...models.tensorrt_library import Trt
 from ..device.array import DeviceArray, Event, Value
 from ..device.device import Device
 from ..device.replay import MOST, Replay, record
+from ..remarks import SHOWN
 
 # What TensorRT's objects are (see models/tensorrt_library.py).
 Runtime = Annotated[Any, "Runtime"]
@@ -148,6 +149,7 @@ class LoadedEngine:
             _log.info(
                 "Runs of %s of %s start kernel by kernel, since they cannot be recorded: %s",
                 *(self._basis.graph, self._basis.network, error.message),
+                extra={SHOWN: True},
             )
             return
         self._replay = Replay(self._device, executable, inputs=inputs, outputs=outputs, scratch=scratch)

@@ -2,8 +2,9 @@
 
 import shutil
 
+import av
 import pytest
-from reel.engine import pipeline
+from reel.engine import hardware_encoder, pipeline
 from reel.engine.backends import choice, cuda
 from reel.errors import BackendError
 from reel.models.gpu import Gpu
@@ -81,6 +82,26 @@ def test_auto_takes_the_device_and_says_so(gpu, reel_run, with_pictures, film, t
     assert "device: cuda on Toy GPU" in outcome.err
     assert runs(gpu) > 5  # one to try it, and the networks
     assert "dain runs in fp32; `reel-export dain --precision fp16`" in outcome.err
+
+
+def test_an_encoder_of_the_gpu_that_opens_makes_the_film(
+    gpu, reel_run, with_pictures, make_film, pictures, tmp_path, monkeypatch
+):
+    film = make_film("film.mkv", pictures(4), codec="ffv1")
+    monkeypatch.setattr(hardware_encoder, "INSTEAD", {"libx264": ("mpeg4", "yuv420p")})
+    words = ("--order", "edvr-m", "--device", "cuda")
+    outcome = reel_run(film, "-o", tmp_path / "out.mp4", *words, store=with_pictures)
+    assert outcome.code == 0, outcome.err
+    assert "encoder: mpeg4, which opens on this GPU; --codec libx264 takes its place" in outcome.err
+    with av.open(str(tmp_path / "out.mp4")) as made, av.open(str(film)) as given:
+        stream = made.streams.video[0]
+        assert (stream.codec_context.name, stream.width, stream.height) == ("mpeg4", 256, 192)
+        times = [[picture.time for picture in each.decode(video=0)] for each in (made, given)]
+        assert times[0] == times[1]
+    outcome = reel_run(film, "-o", tmp_path / "own.mp4", *words, "--codec", "libx264", store=with_pictures)
+    assert "encoder: " not in outcome.err
+    with av.open(str(tmp_path / "own.mp4")) as made:
+        assert made.streams.video[0].codec_context.name == "h264"
 
 
 def test_auto_without_a_gpu_is_the_cpu_and_says_why(no_gpu, reel_run, film):
