@@ -115,6 +115,19 @@ def test_a_stage_ends_with_whoever_runs_it(home):
     assert not Path(f"/proc/{found['pid']}").exists()
 
 
+def test_a_result_has_its_versions_and_its_command_without_paths(tmp_path):
+    from environments import own_wheels, versions
+    from start import command
+
+    (wheels := tmp_path / own_wheels()).mkdir()
+    (wheels / "requirements.txt").write_text("av==18.1.0 --hash=sha256:a\nnumpy==2.4.6 --hash=sha256:b\n")
+    found = versions(tmp_path)
+    assert (found["av"], found["numpy"]) == ("18.1.0", "2.4.6")
+    assert "TensorRT's libraries" not in found
+    said = command(["--out", "/some/where", "--only", "edvr fp16"])
+    assert said == "python3 start.py --out PATH --only 'edvr fp16'"
+
+
 def test_results_of_another_gpu_are_put_aside(home):
     opened(home, gpu="one").note("some", state="done")
     assert opened(home, gpu="one").is_settled("some")

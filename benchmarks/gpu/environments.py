@@ -140,6 +140,19 @@ def own_wheels() -> str:
     return f"python-{sys.version_info[0]}.{sys.version_info[1]}"
 
 
+def versions(pack: Path) -> dict[str, str]:
+    """Return the versions of what was brought, by name, and of the Pythons."""
+    found = {"python": ".".join(map(str, sys.version_info[:3]))}
+    for folder in (own_wheels(), "tensorrt-wheels"):
+        file = pack / folder / "requirements.txt"
+        for line in file.read_text().splitlines() if file.is_file() else ():
+            name, _, version = line.split()[0].partition("==")
+            found.setdefault(name, version)
+    if (pack / "tensorrt" / "libraries").is_dir():
+        found["TensorRT's libraries"] = "8.6.0"
+    return found
+
+
 def _problem(variables: dict[str, str]) -> str | None:
     """Return what is the matter with an interpreter that was brought, or None."""
     try:

@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import shutil
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from environments import Environments, PlaceError, own_wheels
+from environments import Environments, PlaceError, own_wheels, versions
 from gpu_facts import gpu_facts, machine_facts
 from parts import Manifest, PackError, keep_parts, missing_parts, read_manifest, unpack_bundle
 from results import DONE, FILE, LEFT_OUT, Results, table
@@ -129,12 +130,25 @@ def _results(options: argparse.Namespace, manifest: Manifest, home: Path) -> Res
         "machine": machine_facts(),
         "sizes": sizes(rehearse=options.rehearse),
         "packed": {name: value for name, value in manifest.facts.items() if name != "work"},
-        "command": " ".join(["python3", "start.py", *sys.argv[1:]]),
+        "versions": versions(home / "pack"),
+        "command": command(sys.argv[1:]),
     }
     for name in options.again:
         results.stages.pop(name, None)
     results.save()
     return results
+
+
+def command(arguments: list[str]) -> str:
+    """Return the command that repeats a run, without the paths of this machine."""
+    words = ["python3", "start.py"]
+    given = iter(arguments)
+    for word in given:
+        words.append(word)
+        if word in ("--parts", "--work", "--out", "--known"):
+            words.append("PATH")
+            next(given, None)
+    return shlex.join(words)
 
 
 def _one(
