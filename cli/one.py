@@ -33,6 +33,7 @@ def restore_one(
     with chosen_device(options, needed=bool(settings.networks)) as device:
         plan = pipeline.plan(source, output, settings, device.store)
         _describe(plan)
+        tell_missing(options)
         device.describe()
         if options.dry_run:
             return plan, None
@@ -77,6 +78,13 @@ def _describe(plan: Plan) -> None:
         more.insert(0, f"{begun} {plan.job}{known}")
     for line in more:
         print(line, file=sys.stderr)
+
+
+def tell_missing(options: argparse.Namespace) -> None:
+    """Say, once, what stands in for networks that are not exported."""
+    for line in options.missing:
+        print(line, file=sys.stderr)
+    options.missing = []
 
 
 def describe(plan: Plan) -> list[str]:

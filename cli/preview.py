@@ -14,7 +14,7 @@ from .. import __version__
 from ..errors import ReelError
 from .beside import make_comparison
 from .device import chosen_device
-from .one import describe
+from .one import describe, tell_missing
 from .summary import check_place, summary_facts, timings_table
 from .terminal import DONE, ProgressDisplay
 from .times import clock, duration
@@ -46,6 +46,7 @@ def preview_one(source: Path, output: Path, columns: Sequence[Column], options: 
     with chosen_device(options, needed=needed) as device:
         tried = engine.planned_preview(source, output, columns, device.store, wanted)
         _describe(tried)
+        tell_missing(options)
         device.describe()
         if options.dry_run:
             return DONE

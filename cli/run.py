@@ -139,17 +139,16 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
 
 
 def _choose_networks(options: argparse.Namespace) -> None:
-    """Fill in which networks restore a film where none are named, with a word on what is missing."""
+    """Fill in which networks restore a film where none are named, and note what is missing."""
     from ..engine.order import default_order
 
-    told: set[str | None] = {None}
+    options.missing = []
     for each in [column for _, column in options.columns] or [options]:
         if each.order is None:
             default = default_order(Store(options.store), artistic=each.artistic)
             each.order = [*default.names]
-            if default.why not in told:
-                print(default.why, file=sys.stderr)
-                told.add(default.why)
+            if default.why is not None and default.why not in options.missing:
+                options.missing.append(default.why)
 
 
 def _preview(options: argparse.Namespace, films: int | None) -> int:
