@@ -93,3 +93,17 @@ def test_it_keeps_a_quality_and_no_bit_rate(tmp_path, crf, quality):
     with av.open(str(tmp_path / "a.mp4"), "w") as container:
         options = choose(Encoding(codec="h264_nvenc", crf=crf), container, FILM).options
     assert options == {"rc": "vbr", "cq": quality, "b": "0"}
+
+
+def test_one_of_which_nothing_comes_is_left_out(said, monkeypatch):
+    class Silent:
+        @classmethod
+        def create(cls, name, mode):
+            return cls()
+
+        def encode(self, picture):
+            return []
+
+    monkeypatch.setattr(hardware_encoder, "VideoCodecContext", Silent)
+    assert with_hardware(Encoding(), Path("a.mp4"), FILM, GPU) == Encoding()
+    assert said() == ["encoder: libx264 (not h264_nvenc: nothing comes out of it)"]
