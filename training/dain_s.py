@@ -22,7 +22,8 @@ from starter_dain import StarterDain, sample
 
 PATCH, BATCH = 128, 6
 LEGS = (4_000, 15_000, 40_000)
-COARSE = 1_800  # steps before the motion is corrected at full size and read sharply
+FINELY = 1_800  # steps after which the motion is corrected at full size, and frames are read sharply
+MEASURED = 3_400  # steps after which the motion is measured as well
 
 material: dict[str, list] = {}
 
@@ -64,7 +65,7 @@ def charbonnier(x):
 def loss(net, batch, step):
     outer, wanted, t = batch
     a, b = outer[:, 0], outer[:, 1]
-    between, blend, flows = net(a, b, t, steps=True, coarse=step < COARSE)
+    between, blend, flows = net(a, b, t, steps=True, finely=step >= FINELY, measure=step >= MEASURED)
     value = charbonnier(between - wanted) + 0.3 * charbonnier(blend - wanted)
     # Coarse flows learn sooner if each is asked on its own to bring the one frame onto the other.
     for level, flow in zip((5, 4, 3, 2), flows, strict=True):

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from lucas_kanade import brightness, flattened, gradient, smooth, still_apart
+from lucas_kanade import blurred, brightness, flattened, gradient, smooth, still_apart
 from torch import nn
 
 CHANNELS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 64}
 FLOW_LEVELS = (5, 4, 3, 2)
 REACH = 3
 WIDTHS = (64, 48, 32)
-CORRECTIONS = 2  # of the motion at full size
+MEASURED = ((16, 3), (8, 3), (4, 3), (2, 3), (1, 1))  # sizes, and corrections of the motion at each
+DECIDED = 7  # pixels to each side by which one of two motions is preferred
+CLEARLY = 0.003  # difference of brightness
 
 
 def leaky(x):
@@ -143,19 +145,47 @@ class Meet(nn.Module):
         return to_a + out[:, 0:2], to_b + out[:, 2:4], out[:, 4:5]
 
 
-@torch.no_grad()
-def corrected(a, b, to_a, to_b, t):
+def corrected(a, b, to_a, to_b, t, *, times=1):
     """Return the motions to both frames, corrected by how far what they lead to is still apart.
 
-    Lucas and Kanade's closed form, at full size, where the network that found them saw a fourth of it: half
-    a pixel more or less decides whether a texture is sharp.
+    The network that found them saw a fourth of the size; half a pixel more or less decides whether a texture
+    is sharp. ``a`` and ``b`` are brightness, flattened. Nothing is learned from the correction.
     """
-    a, b = flattened(brightness(a)), flattened(brightness(b))
-    apart = torch.zeros_like(to_a)
-    for _ in range(CORRECTIONS):
-        still, moved = sample(a, to_a - t * apart), sample(b, to_b + (1 - t) * apart)
-        apart = smooth(apart + still_apart(still, moved, (gradient(moved) + gradient(still)) / 2))
+    with torch.no_grad():
+        apart = torch.zeros_like(to_a)
+        for _ in range(times):
+            step = step_apart(sample(a, to_a - t * apart), sample(b, to_b + (1 - t) * apart))
+            apart = smooth(apart + step)
+    return to_a - t * apart, to_b + (1 - t) * apart
+
+
+def measured(a, b, t):
+    """Return the motions to both frames by measure alone: exact for slow ones, and whole ones as of a pan.
+
+    ``a`` and ``b`` are brightness.
+    """
+    apart = None
+    for size, corrections in MEASURED:
+        mine, other = (flattened(F.avg_pool2d(x, size) if size > 1 else x) for x in (a, b))
+        apart = torch.zeros_like(mine).repeat(1, 2, 1, 1) if apart is None else 2 * enlarged(apart, 2)
+        for _ in range(corrections):
+            step = step_apart(sample(mine, -t * apart), sample(other, (1 - t) * apart))
+            apart = smooth(apart + step)
     return -t * apart, (1 - t) * apart
+
+
+def step_apart(still, moved):
+    return still_apart(still, moved, (gradient(moved) + gradient(still)) / 2)
+
+
+def unlike(a, b, to_a, to_b):
+    return blurred((sample(a, to_a) - sample(b, to_b)).abs().mean(dim=1, keepdim=True), DECIDED)
+
+
+@torch.no_grad()
+def better(a, b, found, by_network):
+    """Return which of two motions to both frames leads to what is more alike, [N, 1, H, W] in [0, 1]."""
+    return torch.sigmoid((unlike(a, b, *by_network) - unlike(a, b, *found)) / CLEARLY)
 
 
 class ResidualBlock(nn.Module):
@@ -214,10 +244,12 @@ class StarterDain(nn.Module):
         self.rectifier = Rectifier()
         begin(self)
 
-    def forward(self, a, b, t, *, steps=False, coarse=False):
-        """Return the frame at t; with ``coarse`` without correcting the motion, and read less sharply.
+    def forward(self, a, b, t, *, steps=False, finely=True, measure=True):
+        """Return the frame at t.
 
-        With ``steps`` also the frame before it is rectified, and the flows of each level.
+        Without ``finely`` the motion is not corrected and frames are read less sharply; without ``measure``
+        the network's motion is used alone. With ``steps`` also the frame before it is rectified, and the
+        flows of each level.
         """
         count = a.shape[0]
         t = t.reshape(-1, 1, 1, 1)
@@ -227,10 +259,9 @@ class StarterDain(nn.Module):
         flow_ab, flow_ba = flows[-1].split(count)
         to_a, to_b, trust = self.meet(*maps[1].split(count), flow_ab, flow_ba, t)
         to_a, to_b, trust = 4 * enlarged(to_a, 4), 4 * enlarged(to_b, 4), enlarged(trust, 4)
-        if not coarse:
-            more_a, more_b = corrected(a, b, to_a, to_b, t)
-            to_a, to_b = to_a + more_a, to_b + more_b
-        mode = "bilinear" if coarse else "bicubic"
+        if finely:
+            to_a, to_b = self._finer(a, b, to_a, to_b, t, measure=measure)
+        mode = "bicubic" if finely else "bilinear"
         moved_a, moved_b = sample(a, to_a, mode), sample(b, to_b, mode)
         # Without any sign to the contrary, the nearer frame counts for more.
         share = torch.sigmoid(trust + torch.log((1 - t) / t))
@@ -240,3 +271,14 @@ class StarterDain(nn.Module):
         share = torch.sigmoid(torch.log((share + 1e-4) / (1.0001 - share)) + out[:, 3:4])
         between = share * moved_a + (1 - share) * moved_b + out[:, :3]
         return (between, blend, flows) if steps else between
+
+    def _finer(self, a, b, to_a, to_b, t, *, measure):
+        flat = [flattened(brightness(frame)) for frame in (a, b)]
+        if not measure:
+            return corrected(*flat, to_a, to_b, t, times=2)
+        to_a, to_b = corrected(*flat, to_a, to_b, t)
+        with torch.no_grad():
+            found = measured(brightness(a), brightness(b), t)
+            share = better(a, b, found, (to_a, to_b))
+        to_a, to_b = share * found[0] + (1 - share) * to_a, share * found[1] + (1 - share) * to_b
+        return corrected(*flat, to_a, to_b, t)

@@ -17,6 +17,7 @@ from ..recipe import Traced
 from .dain import DainRecipe
 from .lucas_kanade import (
     Pixels,
+    blurred,
     brightness,
     flattened,
     gradient,
@@ -33,7 +34,9 @@ REACH = 3  # displacements of -3..3 in both directions, 49 in all
 DISPLACEMENTS = (2 * REACH + 1) ** 2
 FLOW_WIDTHS, MEET_WIDTHS = (64, 48, 32), (64, 64, 48)
 FINE, COARSE = 16, 32
-CORRECTIONS = 2  # of the motion at full size
+MEASURED = ((16, 3), (8, 3), (4, 3), (2, 3), (1, 1))  # sizes, and corrections of the motion at each
+DECIDED = 7  # pixels to each side by which one of two motions is preferred
+CLEARLY = 0.003  # difference of brightness
 SHIFT_UNIT = 16.0  # pixels, as the rectifier is told of motion
 
 
@@ -102,17 +105,43 @@ class Flow(nn.Layer):
 
 
 def corrected(a, b, to_a, to_b, t):
-    """Return the motions to both frames, [1, 2, H, W], less what what they lead to is still apart.
+    """Return the motions to both frames, [1, 2, H, W], corrected by how far what they lead to is apart.
 
     The network that found them saw a fourth of the size; half a pixel more or less decides whether a texture
-    is sharp.
+    is sharp. ``a`` and ``b`` are brightness, flattened.
     """
-    a, b = flattened(brightness(a)), flattened(brightness(b))
-    apart = paddle.zeros_like(to_a)
-    for _ in range(CORRECTIONS):
-        still, moved = sample(a, to_a - t * apart), sample(b, to_b + (1.0 - t) * apart)
-        apart = smooth(apart + still_apart(still, moved, (gradient(moved) + gradient(still)) / 2.0))
-    return to_a - t * apart, to_b + (1.0 - t) * apart
+    step = smooth(step_apart(sample(a, to_a), sample(b, to_b)))
+    return to_a - t * step, to_b + (1.0 - t) * step
+
+
+def measured(a, b, t):
+    """Return the motions to both frames by measure alone: exact for slow ones, and whole ones as of a pan.
+
+    ``a`` and ``b`` are brightness.
+    """
+    apart = None
+    for size, corrections in MEASURED:
+        mine, other = flattened(shrunk(a, size)), flattened(shrunk(b, size))
+        apart = paddle.concat([mine, mine], axis=1) * 0.0 if apart is None else 2.0 * enlarged(apart, 2)
+        for _ in range(corrections):
+            step = step_apart(sample(mine, -t * apart), sample(other, (1.0 - t) * apart))
+            apart = smooth(apart + step)
+    return -t * apart, (1.0 - t) * apart
+
+
+def step_apart(still, moved):
+    return still_apart(still, moved, (gradient(moved) + gradient(still)) / 2.0)
+
+
+def shrunk(x, size):
+    return F.avg_pool2d(x, size) if size > 1 else x
+
+
+def unlike(a, b, to_a, to_b):
+    """Return how unlike both frames are where two motions lead to, [1, 1, H, W]."""
+    places = places_in(a)
+    apart = Pixels(a).between(places + to_a) - Pixels(b).between(places + to_b)
+    return blurred(paddle.abs(apart).mean(axis=1, keepdim=True), DECIDED)
 
 
 class Warp(nn.Layer):
@@ -146,13 +175,24 @@ class Warp(nn.Layer):
             x = leaky(self._sub_layers[f"conv{index}"](x))
         x = self.head(x)
         to_a, to_b = 4.0 * enlarged(to_a + x[:, 0:2], 4), 4.0 * enlarged(to_b + x[:, 2:4], 4)
-        to_a, to_b = corrected(a, b, to_a, to_b, t)
+        to_a, to_b = self.finer(a, b, to_a, to_b, t)
         places = places_in(a)
         moved_a, moved_b = Pixels(a).sharply(places + to_a), Pixels(b).sharply(places + to_b)
         # Without any sign to the contrary, the nearer frame counts for more.
         share = F.sigmoid(enlarged(x[:, 4:5], 4) + paddle.log((1.0 - t) / t))
         blend = share * moved_a + (1.0 - share) * moved_b
         return paddle.concat([blend, moved_a, moved_b, to_a / SHIFT_UNIT, to_b / SHIFT_UNIT, share], axis=1)
+
+    @staticmethod
+    def finer(a, b, to_a, to_b, t):
+        """Return the better of the motions found and those measured, at each place, and corrected."""
+        bright_a, bright_b = brightness(a), brightness(b)
+        flat_a, flat_b = flattened(bright_a), flattened(bright_b)
+        to_a, to_b = corrected(flat_a, flat_b, to_a, to_b, t)
+        by_a, by_b = measured(bright_a, bright_b, t)
+        better = F.sigmoid((unlike(a, b, to_a, to_b) - unlike(a, b, by_a, by_b)) / CLEARLY)
+        to_a, to_b = better * by_a + (1.0 - better) * to_a, better * by_b + (1.0 - better) * to_b
+        return corrected(flat_a, flat_b, to_a, to_b, t)
 
 
 class ResidualBlock(nn.Layer):
