@@ -1,4 +1,4 @@
-# make demo    set up, export on random weights, restore a short clip, print where it is
+# make demo    set up, restore a short clip, then rehearse the large networks on random weights
 # make test    set up, then lint, types and tests
 # make audit   ask the package index for known vulnerabilities of the locked packages
 # make lock    resolve requirements/*.txt anew (needs uv)
@@ -16,11 +16,15 @@ LOCK := uv --config-file requirements/uv.toml pip compile --quiet --universal --
 
 .PHONY: demo test audit lock clean
 
-# The three networks at full size. What is small is the clip, and the square that DeOldify looks at.
+# First a restoration, by the networks that come with reel, and before and after side by side. Then a rehearsal
+# of the three large networks at full size; what is small is the clip, and the square that DeOldify looks at.
 demo: .venv/export.installed
-	$(BIN)/reel-export --rehearsal --store $(DEMO)/store dain deoldify edvr
-	$(BIN)/python scripts/make_clip.py $(DEMO)/film.mp4
+	$(BIN)/python scripts/make_clip.py $(DEMO)/film.mp4 --size 160x120 --frames 24 --fps 12
 	$(BIN)/reel-run $(DEMO)/film.mp4 -o "$(CURDIR)/$(DEMO)/film-restored.mp4" --store $(DEMO)/store \
+		--compare --overwrite
+	$(BIN)/reel-export --rehearsal --store $(DEMO)/store dain deoldify edvr
+	$(BIN)/python scripts/make_clip.py $(DEMO)/rehearsal.mp4 --frames 4
+	$(BIN)/reel-run $(DEMO)/rehearsal.mp4 -o "$(CURDIR)/$(DEMO)/rehearsal-restored.mp4" --store $(DEMO)/store \
 		--order dain deoldify edvr --render-factor 8 --overwrite
 
 test: .venv/test.installed .venv/bindings.installed

@@ -10,16 +10,17 @@ _NEIGHBOURS = tuple(i for i in range(WINDOW) if i != WINDOW // 2)
 
 
 def _levels(prefix: str) -> tuple[Tensor, ...]:
+    # No features, but the frame itself: what counts of it is differences of a hundredth.
     return (
-        Tensor(f"{prefix}1", (1, 5, "H", "W")),
-        Tensor(f"{prefix}2", (1, 1, "H/2", "W/2")),
-        Tensor(f"{prefix}3", (1, 1, "H/4", "W/4")),
+        Tensor(f"{prefix}1", (1, 5, "H", "W"), exact=True),
+        Tensor(f"{prefix}2", (1, 1, "H/2", "W/2"), exact=True),
+        Tensor(f"{prefix}3", (1, 1, "H/4", "W/4"), exact=True),
     )
 
 
 def _small(name: str, title: str) -> Network:
     added = tuple(Tensor(f"aligned_{i}", (1, _ADDED, "H", "W")) for i in _NEIGHBOURS)
-    around = Tensor("around", (1, 48, "H", "W"))
+    around = Tensor("around", (1, 48, "H", "W"), exact=True)
     fused, rebuilt = (Tensor(of, (1, _WIDE, "H/2", "W/2")) for of in ("fused", "rebuilt"))
     # What each graph looks beyond its own place: the longest sum of layers, each at the scale where it runs.
     # pyramid: the mean of 15x15 at a fourth.

@@ -5,17 +5,22 @@ from __future__ import annotations
 from ..errors import ReelError
 from .dain import DAIN
 from .dain_depth import DAIN_DEPTH
+from .dain_small import DAIN_S
 from .deoldify import DEOLDIFY, DEOLDIFY_ARTISTIC
 from .edvr import EDVR, EDVR_M
+from .edvr_small import EDVR_S, EDVR_S_FILM
 from .spec import Network
 
 NETWORKS: tuple[Network, ...] = (
     DAIN,
     DAIN_DEPTH,
+    DAIN_S,
     DEOLDIFY,
     DEOLDIFY_ARTISTIC,
     EDVR,
     EDVR_M,
+    EDVR_S,
+    EDVR_S_FILM,
 )
 
 

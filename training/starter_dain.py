@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from lucas_kanade import blurred, brightness, flattened, gradient, smooth, still_apart
+from starter_edvr import colourful
 from torch import nn
 
 CHANNELS = {1: 16, 2: 32, 3: 48, 4: 64, 5: 64}
@@ -269,7 +270,9 @@ class StarterDain(nn.Module):
         known = torch.cat([blend, moved_a, moved_b, to_a / 16, to_b / 16, share], dim=1)
         out = self.rectifier(known)
         share = torch.sigmoid(torch.log((share + 1e-4) / (1.0001 - share)) + out[:, 3:4])
-        between = share * moved_a + (1 - share) * moved_b + out[:, :3]
+        grey = out[:, :3].mean(dim=1, keepdim=True)
+        colour = torch.maximum(colourful(moved_a), colourful(moved_b))
+        between = share * moved_a + (1 - share) * moved_b + grey + colour * (out[:, :3] - grey)
         return (between, blend, flows) if steps else between
 
     def _finer(self, a, b, to_a, to_b, t, *, measure):

@@ -141,7 +141,15 @@ class StarterEdvr(nn.Module):
         x = leaky(self.fusion(torch.cat([4 * centre - 2, added], dim=1)))
         x = leaky(F.pixel_shuffle(self.upconv1(self.reconstructor(x)), 2))
         x = self.conv_last(x) + self.base(F.pad(centre, [2] * 4, mode="replicate"))
-        return F.pixel_shuffle(x, 4)
+        colour = F.max_pool2d(colourful(centre), 5, 1, 2)
+        grey = x.unflatten(1, (3, 16)).mean(dim=1).repeat(1, 3, 1, 1)
+        return F.pixel_shuffle(grey + colour * (x - grey), 4)
+
+
+def colourful(picture):
+    """Return 0 where a picture [N, 3, H, W] is grey, 1 where it has colour, however little, [N, 1, H, W]."""
+    apart = picture.amax(dim=1, keepdim=True) - picture.amin(dim=1, keepdim=True)
+    return (255 * apart).clamp(0, 1)
 
 
 # Of the first weights, against what would keep the size of signals: a block begins as almost nothing, the

@@ -14,6 +14,7 @@ import paddle.nn.functional as F
 from paddle import nn
 
 from ..recipe import Traced
+from .colour import colourful
 from .dain import DainRecipe
 from .lucas_kanade import (
     Pixels,
@@ -226,7 +227,9 @@ class Rectify(nn.Layer):
         out = self.leave(leaky(self.fine(fine)))
         moved_a, moved_b, share = moved[:, 3:6], moved[:, 6:9], moved[:, 13:14]
         share = F.sigmoid(paddle.log((share + 1e-4) / (1.0001 - share)) + out[:, 3:4])
-        return share * moved_a + (1.0 - share) * moved_b + out[:, 0:3]
+        grey = (out[:, 0:1] + out[:, 1:2] + out[:, 2:3]) / 3.0
+        colour = paddle.maximum(colourful(moved_a), colourful(moved_b))  # what is grey stays grey
+        return share * moved_a + (1.0 - share) * moved_b + grey + colour * (out[:, 0:3] - grey)
 
 
 class SmallDain(nn.Layer):

@@ -18,6 +18,7 @@ from paddle import nn
 
 from ..recipe import Traced
 from .bases import WindowRecipe
+from .colour import colourful
 from .lucas_kanade import (
     Pixels,
     blurred,
@@ -199,7 +200,10 @@ class Fusion(nn.Layer):
 
 
 class Enlarge(nn.Layer):
-    """The middle frame [N, 3, H, W] and its rebuilt features -> it in four times the size, not clipped."""
+    """The middle frame [N, 3, H, W] and its rebuilt features -> it in four times the size, not clipped.
+
+    What is grey stays grey.
+    """
 
     def __init__(self):
         super().__init__()
@@ -209,7 +213,12 @@ class Enlarge(nn.Layer):
 
     def forward(self, centre, rebuilt):
         x = self.conv_last(leaky(F.pixel_shuffle(self.upconv1(rebuilt), 2)))
-        return F.pixel_shuffle(x + self.base(F.pad(centre, [2, 2, 2, 2], mode="replicate")), 4)
+        x = x + self.base(F.pad(centre, [2, 2, 2, 2], mode="replicate"))
+        # 16 places of each colour; colour reaches as far as the bicubic filter does.
+        colour = F.max_pool2d(colourful(centre), 5, 1, 2)
+        places = [x[:, 16 * i : 16 * i + 16] for i in range(3)]
+        grey = (places[0] + places[1] + places[2]) / 3.0
+        return F.pixel_shuffle(paddle.concat([grey + colour * (of - grey) for of in places], axis=1), 4)
 
 
 class SmallEdvr(nn.Layer):

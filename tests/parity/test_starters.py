@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reel.engine.stages.dain import Dain
 from reel.models.dain_small import DAIN_S
 from reel.models.edvr_small import EDVR_S, EDVR_S_FILM
 
@@ -41,3 +42,18 @@ def test_a_small_network_has_the_weights_that_its_facts_state(network):
     layout = recipe_for(network.name).layout()
     assert sum(int(np.prod(shape)) for shape in layout.values()) == network.parameters
     assert 2 * network.parameters < 3e6  # bytes, as halves
+
+
+@pytest.mark.parametrize("size", [(96, 160), (32, 64)], ids=str)
+def test_the_engine_makes_of_dain_s_what_paddle_makes_of_it(size, loaded, measured):
+    pytest.importorskip("paddle", reason="needs PaddlePaddle")
+    from reel.export.networks import recipe_for
+    from reel.export.rehearsal import rehearsal_weights
+
+    recipe = recipe_for("dain-s")
+    recipe.load(rehearsal_weights(DAIN_S, recipe.layout()))
+    example, network = recipe.example(*size), Dain(loaded("dain-s"))
+    pair = network.pair(network.alone(example["a"]), network.alone(example["b"]))
+    found = network.between(pair, float(example["t"][0]))
+    row = measured("dain-s", f"{size[1]}x{size[0]}", recipe.paddle_output(example), found, "L2 1e-5")
+    assert row.relative_l2 <= DAIN_S.tolerance.relative_l2

@@ -1,0 +1,14 @@
+"""What has colour, so that what is grey can stay grey."""
+
+from __future__ import annotations
+
+import paddle
+
+
+def colourful(picture):
+    """Return 0 where a picture [N, 3, H, W] is grey, 1 where it has colour, however little, [N, 1, H, W]."""
+    red, green, blue = picture[:, :1], picture[:, 1:2], picture[:, 2:]
+    apart = paddle.maximum(paddle.maximum(red, green), blue) - paddle.minimum(
+        paddle.minimum(red, green), blue
+    )
+    return paddle.clip(255.0 * apart, 0.0, 1.0)
