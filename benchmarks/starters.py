@@ -62,7 +62,7 @@ def main() -> None:
         artifact = Store(args.store).find(network)
         result = facts(("onnxruntime", "numpy", "opencv-python-headless"))
         result |= {"network": name, "weights": artifact.card.weights_sha256[:16]}
-        with LoadedNetwork(network, artifact, CpuBackend()) as loaded:
+        with LoadedNetwork(network, artifact, CpuBackend(), keep=True) as loaded:
             if not (args.only_time or artifact.card.rehearsal):
                 stage = stage_of(network, loaded)
                 measured = (
