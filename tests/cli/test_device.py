@@ -7,6 +7,7 @@ import pytest
 from reel.engine import hardware_encoder, pipeline
 from reel.engine.backends import choice, cuda
 from reel.errors import BackendError
+from reel.models import store as stores
 from reel.models.gpu import Gpu
 from reel.models.store import Store
 from reel.tests.engine.device.fake_onnxruntime import FakeOnnxRuntime
@@ -130,7 +131,10 @@ def test_a_preview_runs_on_the_device(gpu, reel_run, with_pictures, film, tmp_pa
     assert runs(gpu) > 5  # one to try it, and the networks
 
 
-def test_a_store_without_the_graphs_for_pictures_is_told_how_to_get_them(gpu, failure, film, untouched):
+def test_a_store_without_the_graphs_for_pictures_is_told_how_to_get_them(
+    gpu, failure, film, untouched, monkeypatch
+):
+    monkeypatch.setattr(stores, "SHIPPED", untouched / "none")  # they come with reel, too
     said, remedy = failure("reel-run", film, "-o", untouched / "out.mp4", *CHAIN, "--device", "cuda")
     assert "graphs for pictures" in said
     assert remedy == "Run `reel-export` again for any network: it adds them."

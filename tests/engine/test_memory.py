@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from reel.engine import memory, pipeline
-from reel.engine.backend import LoadedNetwork
+from reel.engine.backend import LoadedNetwork, Runner
 from reel.engine.chain import ahead_of
 from reel.engine.frame import Format
 from reel.engine.memory import KEPT, Use, default_memory, shares
@@ -99,7 +99,8 @@ def test_a_run_gives_every_network_its_share(
     film = make_film("a.mp4", drifting(2))
     settings = Settings(order=("deoldify",), render_factor=2, memory=asked)
     plan = pipeline.plan(film, tmp_path / "b.mp4", settings, Anything())
-    device = type("Device", (), {"name": "cpu", "device": None, "memory": staticmethod(lambda: own)})
+    own_words = {"memory": staticmethod(lambda: own), "runner": staticmethod(lambda _: Runner("cpu"))}
+    device = type("Device", (), {"name": "cpu", "device": None} | own_words)
     pipeline.run(plan, settings, device)
     assert given == [("deoldify", expected, keep)]
 
