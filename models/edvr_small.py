@@ -38,19 +38,19 @@ def _small(name: str, title: str) -> Network:
         kind=Kind.UPSCALE,
         graphs=(
             Graph("pyramid", (Tensor("frame", (1, 3, "H", "W")),), _levels("level"), 140, Tiling(32, 4)),
-            Graph("around", (_levels("reference")[0],), (around,), 400, Tiling(4, 4)),
+            Graph("around", (_levels("reference")[0],), (around,), 450, Tiling(4, 4)),
             Graph(
                 "align",
                 (*_levels("level"), *_levels("reference"), around),
                 (Tensor("aligned", (1, _ADDED, "H", "W")), Tensor("reach", (1,), exact=True)),
-                960,
+                1400,
                 Tiling(160, 4, reaches=True),
             ),
             Graph(
                 "fusion",
                 (*added, _levels("reference")[0]),
                 (fused,),
-                520,
+                570,
                 Tiling(8, 4),
             ),
             Graph("rebuild", (fused,), (rebuilt,), 270, Tiling(32, 4)),
