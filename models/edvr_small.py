@@ -72,13 +72,13 @@ def _small(name: str, title: str) -> Network:
         weights_key=None,
         check_sizes=((32, 48), (40, 24)),
         tolerance=Tolerance(relative_l2=1e-5, measured=1.0e-6),
-        half_tolerance=Tolerance(relative_l2=5e-3, measured=4.3e-4),
+        half_tolerance=Tolerance(relative_l2=5e-3, measured=4.5e-4),
         licence="Apache-2.0 (reel)",
         paper="Wang et al., EDVR: Video Restoration with Enhanced Deformable Convolutional Networks, 2019, "
         "its motion measured: Wronski et al., Handheld Multi-Frame Super-Resolution, SIGGRAPH 2019",
     )
 
 
-EDVR_S = _small("edvr-s", "a small EDVR of reel's own: four times the size, forty times faster than L")
+EDVR_S = _small("edvr-s", "a small EDVR of reel's own: four times the size in a thirtieth of L's time")
 
 EDVR_S_FILM = _small("edvr-s-film", "the same, trained on soft, grainy, flickering, compressed film")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reel import models
 from reel.engine.stages.dain import Dain
 from reel.models.dain_small import DAIN_S
 from reel.models.edvr_small import EDVR_S, EDVR_S_FILM
@@ -31,6 +32,20 @@ def test_paddle_makes_of_the_same_weights_what_pytorch_made(network, measured):
     recipe.load(rehearsal_weights(network, recipe.layout()))
     found = recipe.paddle_output(given(reference))
     row = measured(f"{network.name}, PyTorch", "seeded", reference["expected"], found, "L2 1e-5")
+    assert row.relative_l2 <= network.tolerance.relative_l2
+
+
+@pytest.mark.parametrize("network", [EDVR_S, EDVR_S_FILM, DAIN_S], ids=lambda network: network.name)
+def test_paddle_makes_of_the_trained_weights_what_pytorch_made(network, measured):
+    pytest.importorskip("paddle", reason="needs PaddlePaddle")
+    from reel.export.networks import recipe_for
+    from reel.export.worker import weights_for
+
+    reference = np.load(EXAMPLES / f"{network.name}.npz")
+    recipe = recipe_for(network.name)
+    recipe.load(weights_for(network, recipe, Path(models.__file__).parent / f"{network.name}.npz"))
+    found = recipe.paddle_output(given(reference))
+    row = measured(f"{network.name}, PyTorch", "trained", reference["expected"], found, "L2 1e-5")
     assert row.relative_l2 <= network.tolerance.relative_l2
 
 
