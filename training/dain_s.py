@@ -21,7 +21,7 @@ from motion import clip_sequence, turned
 from starter_dain import StarterDain, sample
 
 PATCH, BATCH = 128, 6
-LEGS = (4_000, 15_000, 40_000)
+LEGS = (4_000, 6_500, 15_000, 40_000)
 FINELY = 1_800  # steps after which the motion is corrected at full size, and frames are read sharply
 MEASURED = 3_400  # steps after which the motion is measured as well
 

@@ -22,7 +22,7 @@ from PIL import Image
 from starter_edvr import WINDOW, StarterEdvr
 
 PATCH, BATCH = 40, 6
-LEGS = (3_500, 12_000, 30_000)
+LEGS = (3_500, 8_000, 20_000, 40_000)
 STEADY = {"edvr-s": 2_400, "edvr-s-film": 0}
 """Steps after which what changes from frame to frame, and should not, counts as well."""
 CLIPS = 0.3  # share of the sequences that are cut out of films
