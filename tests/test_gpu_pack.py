@@ -108,6 +108,18 @@ def test_parts_may_come_one_after_the_other(tmp_path, folder):
     assert keep_parts(manifest, place, kept) == []
 
 
+def test_small_parts_are_brought_together_and_what_is_needed_first_comes_first():
+    from parts import Bundle, Manifest, Part, trips
+
+    def bundle(name, *sizes):
+        parts = tuple(Part(f"{name}-{number}", size, "") for number, size in enumerate(sizes))
+        return Bundle(name, parts, compressed=True)
+
+    manifest = Manifest((bundle("first", 30), bundle("large", 100, 100, 60), bundle("small", 70, 30)), {})
+    together = [[part.file for part in trip] for trip in trips(manifest, 100)]
+    assert together == [["first-0", "large-2"], ["large-0"], ["large-1"], ["small-0", "small-1"]]
+
+
 def test_a_manifest_that_is_none_is_refused(tmp_path):
     from parts import PackError, read_manifest
 
@@ -174,6 +186,40 @@ def test_what_only_looks_like_weights_is_kept_as_it_is(tmp_path):
     assert share == 0
     put_together(without, weights, tmp_path / "again.onnx")
     assert (tmp_path / "again.onnx").read_bytes() == source.read_bytes()
+
+
+def test_what_comes_with_reel_is_brought_as_it_is(tmp_path, monkeypatch):
+    pytest.importorskip("onnx", reason="needs onnx to round graphs")
+    from dataclasses import replace
+
+    import graphs
+    import pack
+    from reel.export.exporter import Exported
+    from reel.models.edvr_small import EDVR_S
+    from reel.models.store import SHIPPED, Store
+
+    full = Store(SHIPPED).find(EDVR_S)
+    half = replace(full, card=replace(full.card, precision="fp16"))
+    exported = []
+
+    def export_each(network, weights, *_):
+        exported.append((network, weights.label))
+        return Exported(full, False), Exported(half, False)
+
+    monkeypatch.setattr(pack, "export_each", export_each)
+    monkeypatch.setattr(pack, "_counted", lambda *_: 0.0)
+    pack._write_graphs("edvr-s", tmp_path / "here", tmp_path / "graphs-edvr-s", tmp_path)
+    assert exported == [(EDVR_S, "edvr-s.npz")]  # and no random weights, beside which these would come first
+    monkeypatch.setenv("REEL_GPU_PACK", str(tmp_path))
+    monkeypatch.setenv("REEL_STORE", str(tmp_path / "there"))
+    graphs._make("edvr-s")
+    for precision in ("fp32", "fp16"):
+        found = Store().find(EDVR_S, precision=precision)
+        assert (found.shipped, found.card.weights) == (False, "edvr-s.npz")
+    for graph in EDVR_S.graphs:
+        assert Store().find(EDVR_S).path(graph.name).read_bytes() == full.path(graph.name).read_bytes()
+    # The card given for float16 was that of float32.
+    assert graphs._others(Store(), "edvr-s") == [f"edvr-s fp16 {graph.name}" for graph in EDVR_S.graphs]
 
 
 def container(*codes):

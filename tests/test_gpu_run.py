@@ -180,8 +180,34 @@ def test_what_was_packed_alone_is_measured_and_what_matters_most_first():
     assert len(names) == len(set(names))
     everything = stages_for(["dain", "edvr", "deoldify"], device="cuda", rehearse=False)
     assert "film cuda dain deoldify edvr" in [stage.name for stage in everything]
+    starters = stages_for(["dain-s", "edvr-s-film"], device="cuda", rehearse=False)
+    assert "film cuda dain-s edvr-s-film" in [stage.name for stage in starters]
     without = stages_for(["dain", "edvr"], device="cpu", rehearse=True)
     assert all("cuda" not in stage.bundles and "fp16" not in stage.name for stage in without)
+
+
+def test_every_network_is_measured():
+    from reel.models.manifest import NETWORKS
+    from stages import ORDER
+
+    assert sorted(ORDER) == sorted(network.name for network in NETWORKS)
+
+
+def test_few_files_come_back_however_many_films_there_were(tmp_path):
+    import zipfile
+
+    from start import _copy
+
+    (home := tmp_path / "home").mkdir()
+    (out := tmp_path / "out").mkdir()
+    for number in range(9):
+        (home / f"film-{number}.png").write_bytes(b"%d" % number)
+    (home / "results.json").write_text("{}")
+    for _ in range(2):  # after every stage
+        _copy(home, out)
+    assert sorted(path.name for path in out.iterdir()) == ["frames.zip", "results.json"]
+    with zipfile.ZipFile(out / "frames.zip") as frames:
+        assert [frames.read(name) for name in frames.namelist()] == [b"%d" % number for number in range(9)]
 
 
 def test_multiplications_are_those_of_the_textbook():

@@ -68,6 +68,8 @@ class Environments:
                 raise
         variables = os.environ | self._ready[name] | {"REEL_STORE": str(self._home / "store")}
         variables |= {"REEL_GPU_PACK": str(self._pack), "REEL_GPU_WORK": str(self._home)}
+        # The machine's own plugins for pytest are made for another version of it.
+        variables["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
         program = list(stage.program)
         if program[0] != "-m":
             program[0] = str(self._tree / "benchmarks" / "gpu" / program[0])

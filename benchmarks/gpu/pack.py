@@ -3,9 +3,10 @@
     python benchmarks/gpu/pack.py --folder PACK                       # everything
     python benchmarks/gpu/pack.py --folder PACK --without-tensorrt    # ONNX Runtime with CUDA only: quicker
 
-Writes parts of at most 56 MiB, a manifest with their hashes, and ``start.py``, which does the rest there. The
-networks' graphs go without their weights, which are random and drawn again (see ``seeded.py``); networks that
-the store lacks are exported first. Needs the environment of ``requirements/test.txt`` and pip.
+Writes parts of at most 44 MiB, a manifest with their hashes, and ``start.py``, which does the rest there. The
+networks' graphs go without their weights, which are random and drawn again (see ``seeded.py``), but for those
+that come with reel; what the store lacks is exported first. Needs the environment of
+``requirements/test.txt`` and pip.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ sys.path.append(str(HERE.parent))
 
 from drawn_film import write_films  # noqa: E402
 from graphs import LAYOUT  # noqa: E402
-from parts import Bundle, Manifest, PackError, write_bundle  # noqa: E402
+from parts import Bundle, Manifest, PackError, trips, write_bundle  # noqa: E402
 from peak import write_product  # noqa: E402
 from reel import __version__  # noqa: E402
-from reel.export.exporter import export_each, rehearsal  # noqa: E402
+from reel.export.exporter import export_each, official_weights, rehearsal  # noqa: E402
 from reel.export.networks import recipe_for  # noqa: E402
 from reel.export.rehearsal import rehearsal_weights  # noqa: E402
 from reel.models.manifest import network_named  # noqa: E402
-from reel.models.spec import PRECISIONS  # noqa: E402
+from reel.models.spec import PRECISIONS, Network  # noqa: E402
 from reel.models.store import Artifact, Store  # noqa: E402
 from seeded import write_without_weights  # noqa: E402
 from stages import ORDER  # noqa: E402
@@ -66,7 +67,7 @@ def main() -> int:
     parser.add_argument("--film", type=Path, help="a real one for the whole chain; without, one is drawn")
     parser.add_argument("--python", nargs="+", default=["3.12"], help="of the machine (default: 3.12)")
     parser.add_argument("--generation", type=int, default=90, help="of the GPU: 90 for an H100 or H200")
-    parser.add_argument("--mib", type=float, default=56, help="of a part at most (default: 56)")
+    parser.add_argument("--mib", type=float, default=44, help="of a part at most (default: 44)")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "reel-gpu-pack")
     parser.add_argument("--level", type=int, default=6, help="of compression, 0 to 9 (default: 6)")
     parser.add_argument("--without-tensorrt", action="store_true")
@@ -80,6 +81,8 @@ def main() -> int:
     for bundle in manifest.bundles:
         size = sum(part.size for part in bundle.parts)
         print(f"{bundle.name:24} {size / 2**20:7.1f} MiB in {len(bundle.parts)} parts")
+    for number, trip in enumerate(trips(manifest, int(options.mib * 2**20)), start=1):
+        print(f"together {number:2}: {' '.join(part.file for part in trip)}")
     print(f"{options.folder}: {time.monotonic() - began:.0f} s. There: python3 start.py --out RESULTS")
     return 0
 
@@ -117,6 +120,8 @@ def _packed(options: argparse.Namespace) -> Manifest:
             add("tensorrt-wheels", staged / "tensorrt-wheels", compressed=False)
             write_tensorrt(options.cache, staged / "tensorrt")
             add("tensorrt", staged / "tensorrt")
+    # As they are needed there: what everything needs first, TensorRT last.
+    bundles.sort(key=lambda bundle: not bundle.name.startswith(("reel", "python-", "cuda")))
     facts = {"networks": options.networks, "reel": __version__, "commit": _commit(), "film": _name(options)}
     manifest = Manifest(tuple(bundles), facts)
     manifest.write(options.folder)
@@ -129,18 +134,30 @@ def _write_graphs(name: str, place: Path, target: Path, cache: Path) -> float:
     """Write a network's graphs without their weights, and return the multiplications of a pixel."""
     network = network_named(name)
     print(f"graphs of {name}", file=sys.stderr, flush=True)
-    artifacts = [one.artifact for one in export_each(network, rehearsal(), Store(place), PRECISIONS)]
+    store = Store(place)
+    # Of what comes with reel, random weights would be another network than the one that runs there.
+    weights = official_weights(network, store) if network.shipped else rehearsal()
+    artifacts = [one.artifact for one in export_each(network, weights, store, PRECISIONS)]
+    write_recipe(network, artifacts, target)
+    return _counted(name, artifacts[PRECISIONS.index("fp32")], cache)
+
+
+def write_recipe(network: Network, artifacts: list[Artifact], target: Path) -> None:
+    """Write a network's cards and what its graphs are made of again (see ``graphs.py``).
+
+    Args:
+        artifacts: Of the network, in the order of ``PRECISIONS``.
+    """
     target.mkdir(parents=True)
     for artifact in artifacts:
         card = json.dumps(asdict(artifact.card))
         (target / f"card-{artifact.card.precision}.json").write_text(card)
     full = artifacts[PRECISIONS.index("fp32")]
-    layout = recipe_for(name).layout()
+    layout = {} if network.shipped else recipe_for(network.name).layout()  # trained: nothing is drawn
     (target / LAYOUT).write_text(json.dumps({key: list(shape) for key, shape in layout.items()}))
     weights = rehearsal_weights(network, layout)
     for graph in network.graphs:
         write_without_weights(full.path(graph.name), weights, target / graph.name)
-    return _counted(name, full, cache)
 
 
 def _counted(name: str, artifact: Artifact, cache: Path) -> float:

@@ -143,6 +143,21 @@ def _without_owner(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
+def trips(manifest: Manifest, most: int) -> list[list[Part]]:
+    """Return which parts can be brought together, at most so many bytes at once, what comes first first.
+
+    The last part of a bundle is smaller than the others; several such go together.
+    """
+    found: list[list[Part]] = []
+    for part in (part for bundle in manifest.bundles for part in bundle.parts):
+        with_room = [trip for trip in found if sum(one.size for one in trip) + part.size <= most]
+        if with_room:
+            with_room[0].append(part)
+        else:
+            found.append([part])
+    return found
+
+
 class _Cutter(io.RawIOBase):
     """Takes a stream and writes it to one part after the other."""
 

@@ -12,7 +12,12 @@ OWN, WITH_TENSORRT, PYTORCH = "own", "tensorrt", "pytorch"
 """Environments: the machine's Python with what was brought, the Python that was brought with TensorRT, the
 machine's Python with its own PyTorch."""
 
-ORDER = ("edvr", "dain", "deoldify", "edvr-m", "deoldify-artistic", "dain-depth")
+ORDER = (
+    *("edvr", "dain", "deoldify"),
+    *("edvr-s", "dain-s"),
+    *("edvr-m", "deoldify-artistic"),
+    *("edvr-s-film", "dain-depth"),
+)
 
 SIZES = ("320x240", "640x480", "1280x720")
 _SMALL_SIZES = ("96x64", "128x96")  # of a rehearsal
@@ -86,9 +91,11 @@ def stages_for(networks: Sequence[str], *, device: str, rehearse: bool) -> list[
     peak = Stage("peak", ("peak.py", device, *small), OWN, cuda, 60)
     tests = ("-m", "pytest", "-m", "gpu", "-q", "-p", "no:cacheprovider", "tests/gpu", "tests/engine/device")
     large, light = ("dain", "deoldify", "edvr"), ("dain", "deoldify-artistic", "edvr-m")
+    starters = ("dain-s", "edvr-s-film")  # what comes with reel, trained: this film can be looked at
     if device == "cpu":
         first = [graphs, peak, *(network(name, "cpu", "fp32", 300) for name in known)]
-        return [*first, *film(tuple(known[:2]), "cpu", 300), *copies(known[0], "cpu")]
+        films = [*film(tuple(known[:2]), "cpu", 300), *film(starters, "cpu", 300)]
+        return [*first, *films, *copies(known[0], "cpu")]
     return [
         graphs,
         peak,
@@ -96,11 +103,13 @@ def stages_for(networks: Sequence[str], *, device: str, rehearse: bool) -> list[
         *(network(name, "cuda", "fp16", 90) for name in known),
         *film(large, "cuda", 150),
         *film(light, "cuda", 100),
+        *film(starters, "cuda", 100),
         *copies("edvr-m", "cuda"),
         Stage("tests", tests, OWN, cuda, 120),
         *(network(name, "tensorrt", "fp16", 300) for name in known),
         *film(large, "tensorrt", 150),
         *film(light, "tensorrt", 100),
+        *film(starters, "tensorrt", 100),
         Stage("tests with TensorRT", tests, WITH_TENSORRT, (*cuda, *_brought(WITH_TENSORRT)), 200),
         *(network(name, "cuda", "fp32", 90) for name in known),
         Stage("dain-depth in PyTorch", ("in_torch.py", "dain-depth", *small), PYTORCH, (), 90),

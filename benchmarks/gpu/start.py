@@ -16,6 +16,7 @@ import shlex
 import shutil
 import sys
 import time
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -182,9 +183,13 @@ def _one(
 
 
 def _copy(home: Path, out: Path) -> None:
-    for path in (home / FILE, home / "log.txt", *home.glob("*.png")):
+    for path in (home / FILE, home / "log.txt"):
         if path.is_file():
             shutil.copyfile(path, out / path.name)
+    # As one file: a way back may be narrow, too.
+    with zipfile.ZipFile(out / "frames.zip", "w") as frames:
+        for path in sorted(home.glob("*.png")):
+            frames.write(path, path.name)
 
 
 def _show(results: Results, home: Path, out: Path) -> None:
