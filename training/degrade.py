@@ -13,11 +13,11 @@ def shrunk(frames, factor=4):
     return np.stack([np.asarray(Image.fromarray(f).resize(size, Image.Resampling.BICUBIC)) for f in frames])
 
 
-def worn(frames, rng):
+def worn(frames, rng, *, coloured=0.3):
     """Return large frames [N, H, W, 3] as a worn, soft, small copy has them, a fourth the size, uint8.
 
     Defocus and smear, flicker, grain, dust and scratches, and the blocks of a compressed file. What shakes
-    is not made here but where the frames are made.
+    is not made here but where the frames are made. ``coloured`` is the share of grain that has colours.
     """
     frames = frames.astype(np.float32)
     blur = rng.uniform(0.0, 5.0) if rng.random() < 0.85 else 0.0
@@ -40,7 +40,7 @@ def worn(frames, rng):
         )
     strength = rng.uniform(0.0, 12.0) if rng.random() < 0.85 else 0.0
     if strength > 0.3:
-        small = small + grain(rng, small, strength)
+        small = small + grain(rng, small, strength, coloured)
     if rng.random() < 0.25:
         damage(small, rng)
     small = np.clip(np.rint(small), 0, 255).astype(np.uint8)
@@ -50,10 +50,10 @@ def worn(frames, rng):
     return small
 
 
-def grain(rng, frames, strength):
+def grain(rng, frames, strength, coloured):
     """Return grain for float frames: of one colour or of three, fine or clumped, strongest in the mids."""
     count, height, width = frames.shape[:3]
-    colours = 3 if rng.random() < 0.3 else 1
+    colours = 3 if rng.random() < coloured else 1
     noise = rng.standard_normal((count, height, width, colours), dtype=np.float32)
     clump = rng.uniform(0.0, 0.9)
     if clump > 0.35:

@@ -22,9 +22,10 @@ from PIL import Image
 from starter_edvr import WINDOW, StarterEdvr
 
 PATCH, BATCH = 40, 6
-LEGS = (3_500, 8_000, 20_000, 40_000)
+LEGS = (3_500, 8_000, 12_000, 25_000)
 STEADY = {"edvr-s": 2_400, "edvr-s-film": 0}
 """Steps after which what changes from frame to frame, and should not, counts as well."""
+COLOURED = 8_000  # steps after which more of the grain of worn film has colours, as colour film's has
 CLIPS = 0.3  # share of the sequences that are cut out of films
 SHAKE = 0.6  # gate weave of worn film, pixels of the large frame
 
@@ -68,7 +69,8 @@ def film_batch(rng, step):
         if rng.random() < 0.4:
             made = np.repeat(np.rint(luma(made)).astype(np.uint8)[..., None], 3, axis=3)
         large.append(made)
-    return windows(large, [worn(frames, rng) for frames in large])
+    coloured = 0.6 if step >= COLOURED else 0.3
+    return windows(large, [worn(frames, rng, coloured=coloured) for frames in large])
 
 
 def windows(large, small):
