@@ -63,6 +63,9 @@ lock:
 		pyproject.toml requirements/build.in
 	$(LOCK) --constraint requirements/test.txt --extra export --extra test --extra bench \
 		--output-file requirements/bench.txt pyproject.toml requirements/build.in requirements/export.in
+	$(LOCK) --constraint requirements/test.txt --override requirements/without-onnxruntime.in \
+		--extra export --extra cuda --output-file requirements/nvidia.txt \
+		pyproject.toml requirements/build.in requirements/export.in
 	$(LOCK) --constraint requirements/test.txt --output-file requirements/gpu.txt requirements/gpu.in
 
 clean:

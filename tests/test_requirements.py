@@ -11,7 +11,7 @@ from reel.tests.tensorrt_bindings import VERSIONS
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = ("run", "export", "test")
-ALL_FILES = (*FILES, "bench")
+ALL_FILES = (*FILES, "bench", "nvidia", "gpu")
 OLD_PINS = {
     "easydict",
     "imageio-ffmpeg",
@@ -75,6 +75,19 @@ def test_the_files_contain_one_another_with_the_same_versions() -> None:
     assert pins("run") <= pins("export") <= pins("test") <= pins("bench")
 
 
+@pytest.mark.parametrize("name", ["nvidia", "gpu"])
+def test_there_is_one_onnx_runtime_where_there_is_a_gpu(name: str) -> None:
+    # Both write the same files: with the two of them CUDA was gone after pip's and uv's installation.
+    assert {package for package in names(name) if package.startswith("onnxruntime")} == {"onnxruntime-gpu"}
+
+
+def test_a_gpu_changes_nothing_but_onnx_runtime() -> None:
+    missing = {package for package, _ in pins("export") - pins("nvidia")}
+    assert missing == {"onnxruntime"}
+    (usual,) = (version for package, version in pins("export") if package == "onnxruntime")
+    assert ("onnxruntime-gpu", usual) in pins("nvidia")
+
+
 def test_every_dependency_of_the_project_is_in_its_file() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
@@ -86,3 +99,4 @@ def test_every_dependency_of_the_project_is_in_its_file() -> None:
     assert wanted(extras["export"]) | {"ppgan"} <= names("export")
     assert wanted(extras["test"]) <= names("test")
     assert wanted(extras["bench"]) <= names("bench")
+    assert wanted(extras["cuda"]) <= names("nvidia")

@@ -132,7 +132,7 @@ def _loaded(path: Path, device: Device) -> Any:
         raise BackendError(
             "The ONNX Runtime that is installed has no CUDA.",
             "Take it out and put in the other: `pip uninstall onnxruntime`, then "
-            "`pip install --force-reinstall onnxruntime-gpu`.",
+            "`pip install --force-reinstall --no-deps onnxruntime-gpu`.",
         )
     preload = getattr(onnxruntime, "preload_dlls", None)
     if preload is not None:
