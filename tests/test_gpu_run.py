@@ -186,6 +186,24 @@ def test_what_was_packed_alone_is_measured_and_what_matters_most_first():
     assert all("cuda" not in stage.bundles and "fp16" not in stage.name for stage in without)
 
 
+@pytest.mark.parametrize("lacks", [False, True])
+def test_the_interpreter_that_was_brought_still_finds_the_machine_s_driver(tmp_path, monkeypatch, lacks):
+    import environments
+    from stages import WITH_TENSORRT, Stage
+
+    brought = tmp_path / "pack" / "tensorrt"
+    own = brought / "python-libraries" / "usr" / "lib" / "x86_64-linux-gnu"
+    own.mkdir(parents=True)
+    problems = ["libffi.so.8: cannot open shared object file"] if lacks else []
+    monkeypatch.setattr(environments, "_problem", lambda _: problems.pop() if problems else None)
+    monkeypatch.setattr(environments.Environments, "_installed", lambda *_: tmp_path / "site")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/of/the/driver:/another")
+    stage = Stage("some", ("-m", "some"), WITH_TENSORRT, (), 1)
+    _, variables = environments.Environments(tmp_path).command(stage)
+    expected = [str(brought / "libraries"), "/of/the/driver", "/another", *([str(own)] if lacks else [])]
+    assert variables["LD_LIBRARY_PATH"].split(":") == expected
+
+
 def test_every_network_is_measured():
     from reel.models.manifest import NETWORKS
     from stages import ORDER

@@ -95,17 +95,19 @@ class Environments:
         other = ["--python-version", "3.11", "--implementation", "cp", "--only-binary=:all:"]
         other += [word for platform in _PLATFORMS for word in ("--platform", platform)]
         site = self._installed("site-tensorrt", self._pack / "tensorrt-wheels", other)
-        libraries = str(brought / "libraries")
+        # The driver's libraries may be found by this variable alone.
+        given = os.environ.get("LD_LIBRARY_PATH")
+        libraries = [str(brought / "libraries"), *([given] if given else [])]
         variables = {
             "PYTHONPATH": self._path(site),
             "PYTHONHOME": str(brought / "python" / "usr"),
-            "LD_LIBRARY_PATH": libraries,
+            "LD_LIBRARY_PATH": ":".join(libraries),
             "REEL_GPU_PYTHON": str(brought / "python" / "usr" / "bin" / "python3.11"),
         }
         problem = _problem(variables)
         if problem:  # a system that lacks a library: with Debian's
             places = sorted((brought / "python-libraries").glob("**/x86_64-linux-gnu"))
-            variables["LD_LIBRARY_PATH"] = ":".join([libraries, *map(str, places)])
+            variables["LD_LIBRARY_PATH"] = ":".join([*libraries, *map(str, places)])
             problem = _problem(variables)
         if problem:
             raise PlaceError(f"the Python that was brought does not run here: {problem}")

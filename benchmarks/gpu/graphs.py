@@ -32,10 +32,11 @@ def main() -> None:
     brought = [name for name in sys.argv[1:] if (pack() / f"graphs-{name}").is_dir()]
     missing = [name for name in brought if not _is_there(store, network_named(name))]
     with ProcessPoolExecutor(max_workers=max(len(missing), 1)) as processes:
-        for _ in processes.map(_make, missing):
-            pass
-    for precision in PRECISIONS:
-        export_pictures(store, precision=precision)
+        making = [processes.submit(_make, name) for name in missing]
+        for precision in PRECISIONS:  # also where a network fails: films of the others need them
+            export_pictures(store, precision=precision)
+        for one in making:
+            one.result()
     tell(made=missing, there=brought, other_digits=[one for name in brought for one in _others(store, name)])
 
 
