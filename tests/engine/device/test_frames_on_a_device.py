@@ -148,6 +148,19 @@ def test_a_film_is_the_same_as_on_the_cpu(gpu, store, order, around, parity):
     assert_same_films(found, expected)
 
 
+def test_the_networks_that_come_with_reel_are_the_same_there(gpu, tmp_path):
+    settings = replace(SETTINGS, order=("dain-s", "edvr-s-film"))
+    store = Store(tmp_path)  # with nothing in it there are those that come with reel
+    film = Film(3, size=(44, 60))
+    same = SameGraphs(store)
+    with same.operations:
+        expected = list(through(film, store, CpuBackend(1), settings, on_device=same))
+    found = list(through(film, store, gpu.backend, settings))
+    assert found[0].pixels.shape == (1, 3, 176, 240)
+    assert gpu.fake.calls.count("copy_out") == len({id(frame.pixels) for frame in found})
+    assert_same_films(found, expected)
+
+
 def test_frames_leave_the_device_only_at_the_end_and_nothing_is_asked_before(gpu, store):
     seen = list(through(Film(10), store, gpu.backend))
     assert len(seen) == 20
