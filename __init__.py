@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .engine.restore import restore
-    from .engine.settings import Settings
+    from .engine.runs.settings import Settings
     from .errors import ReelError
 
 __all__ = ["ReelError", "Settings", "__version__", "restore"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"ReelError": ".errors", "Settings": ".engine.settings", "restore": ".engine.restore"}
+_HOMES = {"ReelError": ".errors", "Settings": ".engine.runs.settings", "restore": ".engine.restore"}
 
 
 def __getattr__(name: str) -> object:

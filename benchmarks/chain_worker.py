@@ -21,9 +21,9 @@ from typing import Any
 
 import av
 import numpy as np
-from reel.engine import pipeline
 from reel.engine.backends.cpu import CpuBackend
-from reel.engine.settings import Settings
+from reel.engine.runs import pipeline
+from reel.engine.runs.settings import Settings
 from reel.models.store import Store
 from serving import Run, serve
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from contest import threads_available
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
+from reel.engine.networks.backend import LoadedNetwork
 from reel.engine.stages.edvr import Edvr
 from reel.engine.stages.interpolate import interpolator
 from reel.export.exporter import export, rehearsal

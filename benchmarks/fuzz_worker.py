@@ -14,10 +14,10 @@ from fractions import Fraction
 from pathlib import Path
 
 from fuzz_seeds import mutated
-from reel.engine import pipeline
 from reel.engine.backends.cpu import CpuBackend
-from reel.engine.encoding import Encoding
-from reel.engine.settings import Settings
+from reel.engine.runs import pipeline
+from reel.engine.runs.settings import Settings
+from reel.engine.writing.encoding import Encoding
 from reel.errors import ReelError
 from reel.models.store import Store
 

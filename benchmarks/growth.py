@@ -39,9 +39,9 @@ POINTS = {
 
 def restore(film: str, output: str, order: str, threads: str, store: str) -> None:
     """Be the process that is measured, and print what it took."""
-    from reel.engine import pipeline
     from reel.engine.backends.cpu import CpuBackend
-    from reel.engine.settings import Settings
+    from reel.engine.runs import pipeline
+    from reel.engine.runs.settings import Settings
     from reel.models.store import Store
 
     settings = Settings(order=tuple(order.split()), cuts=False, overwrite=True)

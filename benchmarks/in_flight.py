@@ -19,13 +19,13 @@ from pathlib import Path
 import av
 import numpy as np
 from machine import facts, keep
-from reel.engine.backend import Runner
 from reel.engine.backends.cpu import give_large_blocks_back
-from reel.engine.frame import Pixels
-from reel.engine.naming import chosen_output
-from reel.engine.pipeline import plan, run
-from reel.engine.settings import Settings
-from reel.engine.tiles import size_of
+from reel.engine.networks.backend import Runner
+from reel.engine.networks.tiles import size_of
+from reel.engine.pixels.frame import Pixels
+from reel.engine.runs.pipeline import plan, run
+from reel.engine.runs.settings import Settings
+from reel.engine.writing.naming import chosen_output
 from reel.models.edvr import EDVR_M
 from reel.models.spec import Graph
 from reel.models.store import Artifact, Store

@@ -196,8 +196,8 @@ def _make(store: Path, film: Path, frames: int) -> None:
 def child(die_at: int, slow: bool, counts: Path, words: list[str]) -> int:
     """Be reel-run, and die at that operation on a file; count them, and the frames made."""
     from reel.cli import run
-    from reel.engine import film_join
     from reel.engine.job import journal, records, segments
+    from reel.engine.writing import film_join
 
     count = 0
 

@@ -25,10 +25,10 @@ import numpy as np
 from machine import RESULTS, facts, keep
 from numpy.typing import NDArray
 from PIL import Image
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
-from reel.engine.cadence import Cadence
-from reel.engine.frame import Frame
+from reel.engine.networks.backend import LoadedNetwork
+from reel.engine.pixels.frame import Frame
+from reel.engine.stages.cadence import Cadence
 from reel.engine.stages.interpolate import Interpolate
 from reel.engine.stages.upscale import Upscale
 from reel.models.manifest import network_named

@@ -32,7 +32,7 @@ COMMANDS = {
 LOAD = """
 import sys, time
 from pathlib import Path
-from reel.engine.backend import LoadedNetwork
+from reel.engine.networks.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
 from reel.models.manifest import network_named
 from reel.models.store import Store

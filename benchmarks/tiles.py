@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 from machine import RESULTS, facts, keep
 from PIL import Image
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
-from reel.engine.frame import Pixels
-from reel.engine.resample import resize
-from reel.engine.source import open_source
+from reel.engine.networks.backend import LoadedNetwork
+from reel.engine.pixels.frame import Pixels
+from reel.engine.pixels.resample import resize
+from reel.engine.reading.source import open_source
 from reel.engine.stages.edvr import Edvr
 from reel.engine.stages.interpolate import interpolator
 from reel.models.edvr import WINDOW

@@ -18,8 +18,8 @@ from .summary import summary_facts
 from .terminal import DONE, FAILED, complain, explained
 
 if TYPE_CHECKING:
-    from ..engine.pipeline import Plan
-    from ..engine.settings import Settings
+    from ..engine.runs.pipeline import Plan
+    from ..engine.runs.settings import Settings
 
 MADE, THERE, BROKEN, OPEN = "restored", "there already", "failed", "not begun"
 
@@ -40,7 +40,7 @@ def sources_of(named: Sequence[str]) -> list[Path] | None:
 
     A folder is one of films if it holds any, whatever else is in it.
     """
-    from ..engine.inputs import films_in, pictures_in
+    from ..engine.writing.inputs import films_in, pictures_in
 
     sources: list[Path] = []
     batch = len(named) > 1
@@ -67,9 +67,9 @@ def items_of(sources: Sequence[Path], output: str | None) -> list[Item]:
     Raises:
         OutputError: ``output`` is a file, or two results would have one name.
     """
-    from ..engine.inputs import FILM_SUFFIXES, output_within
-    from ..engine.naming import default_output
-    from ..engine.stills import STILL_SUFFIXES
+    from ..engine.reading.stills import STILL_SUFFIXES
+    from ..engine.writing.inputs import FILM_SUFFIXES, output_within
+    from ..engine.writing.naming import default_output
 
     if output is not None:
         folder = Path(output)
@@ -128,7 +128,7 @@ def _restore(item: Item, settings: Settings, options: argparse.Namespace, plans:
 def _is_made(item: Item, settings: Settings) -> bool:
     """Whether an earlier run has made the result: what is there is whole, unless a job speaks of it."""
     from ..engine.job.folder import job_folder
-    from ..engine.naming import place_of
+    from ..engine.writing.naming import place_of
 
     place, pictures = place_of(item.output)
     if settings.overwrite or not place.exists() or job_folder(place, settings.work).is_dir():

@@ -12,8 +12,8 @@ from .summary import check_place
 from .terminal import ProgressDisplay
 
 if TYPE_CHECKING:
-    from ..engine.pipeline import Plan, Summary
-    from ..engine.settings import Settings
+    from ..engine.runs.pipeline import Plan, Summary
+    from ..engine.runs.settings import Settings
 
 
 def report_file(text: str) -> str:
@@ -30,7 +30,7 @@ def check_beside(plan: Plan, settings: Settings, options: argparse.Namespace) ->
         OutputError: It could not.
     """
     if options.compare:
-        from ..engine.compare import check_comparison
+        from ..engine.runs.compare import check_comparison
 
         check_comparison(plan, settings)
     if options.report:
@@ -41,9 +41,9 @@ def lacks_comparison(output: Path, settings: Settings, options: argparse.Namespa
     """Whether a result is there, whole, and of all that was asked for only its comparison is not."""
     if not options.compare or settings.overwrite:
         return False
-    from ..engine.compare import comparison_of
     from ..engine.job.folder import job_folder
-    from ..engine.naming import place_of
+    from ..engine.runs.compare import comparison_of
+    from ..engine.writing.naming import place_of
 
     place, pictures = place_of(output)
     there = any(place.iterdir()) if pictures and place.is_dir() else place.is_file()
@@ -53,7 +53,7 @@ def lacks_comparison(output: Path, settings: Settings, options: argparse.Namespa
 
 def make_comparison(plan: Plan, settings: Settings, options: argparse.Namespace) -> None:
     """Write the film of before and after."""
-    from ..engine.compare import Layout, compare
+    from ..engine.runs.compare import Layout, compare
 
     with ProgressDisplay("comparing") as display:
         place = compare(plan, settings, Layout(options.compare), progress=display)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from ..models.store import Store
 
 if TYPE_CHECKING:
-    from ..engine.artifacts import BestArtifacts
-    from ..engine.backend import Backend
+    from ..engine.networks.artifacts import BestArtifacts
+    from ..engine.networks.backend import Backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ def chosen_device(options: argparse.Namespace, *, needed: bool) -> Generator[Cho
     Raises:
         BackendError: The one that was named does not work.
     """
-    from ..engine.artifacts import BestArtifacts
     from ..engine.backends.choice import chosen_backend
+    from ..engine.networks.artifacts import BestArtifacts
 
     with chosen_backend(options.device if needed else "cpu") as choice:
         store = BestArtifacts(Store(options.store), choice.backend.precisions)

@@ -99,8 +99,8 @@ def comparing() -> Generator[Callable[[Engine, Path], None]]:
             f"The Python bindings of CUDA cannot be loaded: {error}.",
             "Install them with `pip install cuda-bindings`, or use --device cpu.",
         ) from error
+    from ..engine.backends.engine_check import check_engine
     from ..engine.device.device import Device
-    from ..engine.engine_check import check_engine
 
     runtime = Cudart()
     runtime.prepare()

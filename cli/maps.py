@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Sequence
 
-from ..engine.track_choice import check_choice
+from ..engine.reading.track_choice import check_choice
 from ..errors import InputError
 
 

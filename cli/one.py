@@ -14,8 +14,8 @@ from .terminal import ProgressDisplay
 from .times import clock
 
 if TYPE_CHECKING:
-    from ..engine.pipeline import Plan, Summary
-    from ..engine.settings import Settings
+    from ..engine.runs.pipeline import Plan, Summary
+    from ..engine.runs.settings import Settings
 
 
 def restore_one(
@@ -28,7 +28,7 @@ def restore_one(
     Args:
         plans: Told of the plan as soon as it is carried out.
     """
-    from ..engine import pipeline
+    from ..engine.runs import pipeline
 
     with chosen_device(options, needed=bool(settings.networks)) as device:
         plan = pipeline.plan(source, output, settings, device.store)
@@ -68,7 +68,7 @@ def _tell(plan: Plan, summary: Summary, settings: Settings, options: argparse.Na
 
 
 def _describe(plan: Plan) -> None:
-    from ..engine.job.space import shown
+    from ..engine.writing.space import shown
 
     first, *more = describe(plan)
     print(first, file=sys.stderr)

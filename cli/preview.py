@@ -20,8 +20,8 @@ from .terminal import DONE, ProgressDisplay
 from .times import clock, duration
 
 if TYPE_CHECKING:
-    from ..engine.estimate import Estimate
-    from ..engine.preview import Column, Preview, Tried
+    from ..engine.trial.estimate import Estimate
+    from ..engine.trial.preview import Column, Preview, Tried
 
 _FEW = (3, Fraction(1))
 _FEW_OF_EACH = (3, Fraction(1, 4))  # a still is looked at, and its neighbours only serve it
@@ -36,8 +36,8 @@ def preview_one(source: Path, output: Path, columns: Sequence[Column], options: 
         columns: The settings to try.
         options: As they were given.
     """
-    from ..engine import preview as engine
-    from ..engine.samples import Samples
+    from ..engine.trial import preview as engine
+    from ..engine.trial.samples import Samples
 
     _check_beside(options, output)
     count, seconds = options.samples or (_FEW if len(columns) == 1 else _FEW_OF_EACH)
@@ -72,7 +72,7 @@ def _check_beside(options: argparse.Namespace, output: Path) -> None:
     Raises:
         ReelError: It is asked for.
     """
-    from ..engine.naming import place_of
+    from ..engine.writing.naming import place_of
 
     if options.report:
         check_place(Path(options.report), "--report")
@@ -85,8 +85,8 @@ def _check_beside(options: argparse.Namespace, output: Path) -> None:
 
 def _write_beside(made: Preview, options: argparse.Namespace) -> None:
     """Write the report, and the film of before and after of each sample where it is asked for."""
-    from ..engine.preview import REPORT
     from ..engine.report.preview_page import write_preview_report
+    from ..engine.trial.preview import REPORT
 
     place = Path(options.report) if options.report else made.folder / REPORT
     write_preview_report(place, made)
@@ -148,7 +148,7 @@ def _describe(tried: Tried) -> None:
 
 def _whole(label: str, estimate: Estimate | None) -> str:
     """Return a line on what the whole film would take."""
-    from ..engine.job.space import shown
+    from ..engine.writing.space import shown
 
     what = f"all of it with {label}" if label else "all of it"
     if estimate is None:

@@ -21,8 +21,8 @@ from .sweep import MOST, combinations
 from .terminal import DONE, Grammar, exit_code
 
 if TYPE_CHECKING:
-    from ..engine.pipeline import Plan
-    from ..engine.settings import Settings
+    from ..engine.runs.pipeline import Plan
+    from ..engine.runs.settings import Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -140,7 +140,7 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
 
 def _choose_networks(options: argparse.Namespace) -> None:
     """Fill in which networks restore a film where none are named, and note what is missing."""
-    from ..engine.order import default_order
+    from ..engine.runs.order import default_order
 
     options.missing = []
     for each in [column for _, column in options.columns] or [options]:
@@ -152,7 +152,7 @@ def _choose_networks(options: argparse.Namespace) -> None:
 
 
 def _preview(options: argparse.Namespace, films: int | None) -> int:
-    from ..engine.preview import Column
+    from ..engine.trial.preview import Column
 
     if films is not None:
         raise ReelError(
@@ -168,7 +168,7 @@ def _preview(options: argparse.Namespace, films: int | None) -> int:
 
 def _places(options: argparse.Namespace) -> tuple[Path, Path]:
     """Return what is to be restored, and where the result goes."""
-    from ..engine.naming import chosen_output, default_output
+    from ..engine.writing.naming import chosen_output, default_output
 
     source = Path(options.sources[0])
     if options.output is None:
@@ -196,12 +196,12 @@ def _order(options: argparse.Namespace) -> tuple[str, ...] | None:
 
 
 def _settings(options: argparse.Namespace) -> Settings:
-    from ..engine.cadence import Cadence
-    from ..engine.encoding import Encoding
-    from ..engine.fields import Field
-    from ..engine.parity import Parity
-    from ..engine.settings import Settings
-    from ..engine.tonemap import Hdr
+    from ..engine.pixels.parity import Parity
+    from ..engine.reading.fields import Field
+    from ..engine.reading.tonemap import Hdr
+    from ..engine.runs.settings import Settings
+    from ..engine.stages.cadence import Cadence
+    from ..engine.writing.encoding import Encoding
 
     if options.fps:
         cadence = Cadence(rate=options.fps)

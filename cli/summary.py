@@ -12,7 +12,7 @@ from .. import __version__
 from ..errors import OutputError
 
 if TYPE_CHECKING:
-    from ..engine.pipeline import Plan, Summary
+    from ..engine.runs.pipeline import Plan, Summary
     from ..engine.timings import Timings
 
 

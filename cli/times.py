@@ -35,7 +35,7 @@ def frame_rate(text: str) -> Fraction:
 
 def time_step(text: str) -> Fraction:
     """Return how many times as many frames a step between 0 and 1 stands for."""
-    from ..engine.cadence import factor_from_step  # loads numpy, for which --help does not wait
+    from ..engine.stages.cadence import factor_from_step  # loads numpy, for which --help does not wait
 
     try:
         return factor_from_step(text)
@@ -59,7 +59,7 @@ def quality(text: str) -> int:
 
 def picture_size(text: str) -> str:
     """Return what the size of a film was given as, seen to be one."""
-    from ..engine.size import box_from_text  # loads numpy, for which --help does not wait
+    from ..engine.pixels.size import box_from_text  # loads numpy, for which --help does not wait
 
     try:
         box_from_text(text)

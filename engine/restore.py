@@ -11,13 +11,13 @@ from typing import Any
 
 from ..errors import ReelError
 from ..models.store import Store
-from .artifacts import BestArtifacts
 from .backends.choice import chosen_backend
-from .cadence import Cadence
-from .naming import chosen_output, default_output
-from .order import default_order
-from .pipeline import Progress, Summary, plan, run
-from .settings import Settings
+from .networks.artifacts import BestArtifacts
+from .runs.order import default_order
+from .runs.pipeline import Progress, Summary, plan, run
+from .runs.settings import Settings
+from .stages.cadence import Cadence
+from .writing.naming import chosen_output, default_output
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ def restore(
         artifacts = BestArtifacts(exported, choice.backend.precisions)
         planned = plan(film, place, chosen, artifacts)
         if compare is not None:
-            from .compare import check_comparison  # it draws words, which takes Pillow
+            from .runs.compare import check_comparison  # it draws words, which takes Pillow
 
             check_comparison(planned, chosen)
         summary = run(planned, chosen, choice.backend, progress=progress)
@@ -104,8 +104,8 @@ def restore(
 
 def _write_beside(summary: Summary, compare: str | None, report: bool | str | PathLike[str]) -> None:
     if compare is not None:
-        from .compare import Layout
-        from .compare import compare as write_comparison
+        from .runs.compare import Layout
+        from .runs.compare import compare as write_comparison
 
         write_comparison(summary.plan, summary.settings, Layout(compare))
     if report is not False:

@@ -1,9 +1,9 @@
 """The graphs between the planes of a film and RGB.
 
-They compute what ``engine/colour.py`` does, in its order of operations, so that float32 gives the same to
-the last bit. Only operators on single values and moves of them: a GPU may compute products of matrices, and
-convolutions, with fewer digits. A sample of two bytes is put together, and taken apart, in float32, which
-holds 24 bits.
+They compute what ``engine/pixels/colour.py`` does, in its order of operations, so that float32 gives the
+same to the last bit. Only operators on single values and moves of them: a GPU may compute products of
+matrices, and convolutions, with fewer digits. A sample of two bytes is put together, and taken apart, in
+float32, which holds 24 bits.
 """
 
 from __future__ import annotations

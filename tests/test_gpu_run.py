@@ -303,7 +303,7 @@ def test_the_peak_and_the_copies_are_measured_on_a_device(device, monkeypatch, t
     import copies
     import peak
     from one_frame import pictures_for
-    from reel.engine.backend import LoadedNetwork
+    from reel.engine.networks.backend import LoadedNetwork
     from reel.models.manifest import network_named
 
     monkeypatch.setattr(peak, "_BYTES", 1 << 12)

@@ -25,7 +25,7 @@ THIRD_PARTIES = {
     "av": ("engine/",),
     "jinja2": ("engine/report/",),
     "leather": ("engine/report/",),
-    "PIL": ("engine/report/", "engine/label.py", "engine/contact_sheet.py", "engine/preview_sheet.py"),
+    "PIL": ("engine/report/", "engine/trial/", "engine/pixels/label.py"),
 }
 FORBIDDEN = {
     "models": {"cli", "engine", "export"},
@@ -33,16 +33,32 @@ FORBIDDEN = {
     "export": {"cli", "engine"},
     "errors.py": {"cli", "engine", "export", "models"},
 }
+# The folders of engine/, each above those that it may import; above them all only engine/restore.py, and
+# below them what lies in engine/ itself.
+LEVELS = (
+    "report",
+    "trial",
+    "runs",
+    "writing",
+    "job",
+    "stages",
+    "reading",
+    "pixels",
+    "backends",
+    "networks",
+    "device",
+)
 
 
 def named(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Yield the absolute name of every module that a file imports, wherever in it."""
+def imported(path: Path, *, deep: bool = True) -> Iterator[str]:
+    """Yield the absolute name of every module that a file imports, wherever in it or at its top alone."""
     package = ["reel", *path.relative_to(ROOT).parts[:-1]]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree) if deep else tree.body:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -69,6 +85,17 @@ def test_arrows_between_the_parts_point_down(module: Path) -> None:
     assert reached & FORBIDDEN.get(part, set()) == set()
 
 
+@pytest.mark.parametrize("module", [m for m in MODULES if named(m).startswith("engine/")], ids=named)
+def test_arrows_between_the_folders_of_the_engine_point_down(module: Path) -> None:
+    if named(module) == "engine/restore.py":
+        return
+    inner = module.relative_to(ROOT / "engine").parts
+    level = LEVELS.index(inner[0]) if len(inner) > 1 else len(LEVELS)
+    # What is imported within a function is asked for by whoever calls it, and loaded for nobody else.
+    reached = {name.split(".")[2] for name in imported(module, deep=False) if name.startswith("reel.engine.")}
+    assert reached & set(LEVELS[:level]) == set()
+
+
 @pytest.mark.parametrize("module", MODULES, ids=named)
 def test_only_the_modules_meant_to_import_a_heavy_library(module: Path) -> None:
     libraries = {name.split(".")[0] for name in imported(module)} & THIRD_PARTIES.keys()
@@ -77,7 +104,7 @@ def test_only_the_modules_meant_to_import_a_heavy_library(module: Path) -> None:
 
 def test_the_backends_do_not_import_each_other() -> None:
     for module in (ROOT / "engine" / "backends").glob("*.py"):
-        if module.name == "choice.py":
+        if module.name in ("choice.py", "engine_check.py"):
             continue  # which opens one of them
         others = [name for name in imported(module) if name.startswith("reel.engine.backends.")]
         own = f"reel.engine.backends.{module.stem}_"  # the parts of a backend are called after it

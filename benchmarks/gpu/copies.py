@@ -12,10 +12,10 @@ from collections.abc import Iterator
 
 import numpy as np
 from one_frame import Pictures, maker, padded, pictures_for, type_of_frames
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.choice import chosen_backend
 from reel.engine.device.device import Device
 from reel.engine.device.transfers import Download, in_flight
+from reel.engine.networks.backend import LoadedNetwork
 from reel.models.manifest import network_named
 from reel.models.store import Store
 from telling import tell

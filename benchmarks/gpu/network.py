@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 from gpu_facts import Watch
 from one_frame import SQUARE, maker, padded, pictures_for, type_of_frames
-from reel.engine.backend import Backend, LoadedNetwork
 from reel.engine.backends.choice import chosen_backend
 from reel.engine.backends.cpu import CpuBackend
+from reel.engine.backends.engine_check import difference
 from reel.engine.device.array import Value, pixels_of
-from reel.engine.engine_check import difference
+from reel.engine.networks.backend import Backend, LoadedNetwork
 from reel.models.manifest import network_named
 from reel.models.spec import Kind, Network
 from reel.models.store import Artifact, Store

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from reel.engine.backend import LoadedNetwork
 from reel.engine.device.array import Value
+from reel.engine.networks.backend import LoadedNetwork
 from reel.engine.stages.edvr import Edvr
 from reel.engine.stages.interpolate import interpolator
 from reel.models.edvr import WINDOW

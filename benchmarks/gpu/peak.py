@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from reel.engine.backend import Backend
 from reel.engine.backends.choice import chosen_backend
 from reel.engine.device.device import Device
+from reel.engine.networks.backend import Backend
 from telling import pack, tell
 
 _SIDE, _SMALL_SIDE = 8192, 256

@@ -13,8 +13,8 @@ from typing import Any
 
 import onnxruntime
 from one_frame import maker, padded, pictures_for
-from reel.engine.backend import LoadedNetwork
-from reel.engine.frame import Pixels
+from reel.engine.networks.backend import LoadedNetwork
+from reel.engine.pixels.frame import Pixels
 from reel.models.spec import Network
 from reel.models.store import Artifact
 

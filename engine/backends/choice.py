@@ -14,10 +14,10 @@ import numpy as np
 from ...errors import BackendError
 from ...models.gpu import find_gpu
 from ...models.tensorrt_library import load_tensorrt
-from ..backend import Backend
 from ..device.array import pixels_of
 from ..device.device import Device
 from ..device.runtime import Runtime
+from ..networks.backend import Backend
 
 DEVICES = ("tensorrt", "cuda", "cpu")
 """What networks can run on, the best first."""

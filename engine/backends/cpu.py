@@ -12,9 +12,8 @@ import onnxruntime
 
 from ...errors import BackendError, OutOfMemoryError
 from ...models.store import Artifact
-from ..backend import Runner
-from ..device.array import Value
-from ..frame import Pixels
+from ..device.array import Pixels, Value
+from ..networks.backend import Runner
 
 # What ONNX Runtime 1.31 says where memory runs out.
 _NO_MEMORY = ("bad_alloc", "Failed to allocate memory")

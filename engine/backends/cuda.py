@@ -11,10 +11,10 @@ import onnxruntime
 
 from ...errors import BackendError, OutOfMemoryError
 from ...models.store import Artifact
-from ..backend import Runner
 from ..device.array import DeviceArray, Value
 from ..device.device import Device
-from ..tiles import letter_of, scale_of
+from ..networks.backend import Runner
+from ..networks.tiles import letter_of, scale_of
 
 PROVIDER = "CUDAExecutionProvider"
 

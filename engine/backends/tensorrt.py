@@ -18,9 +18,9 @@ from ...models.manifest import NETWORKS
 from ...models.spec import Kind, Network
 from ...models.store import Artifact, file_digest
 from ...models.tensorrt_library import Logger, Trt, load_tensorrt, logger
-from ..backend import Backend, Runner, Session
 from ..device.array import DeviceArray, Value
 from ..device.device import Device
+from ..networks.backend import Backend, Runner, Session
 from .tensorrt_engine import LoadedEngine, Words, failure
 
 # What TensorRT's objects are (see models/tensorrt_library.py).

@@ -9,8 +9,7 @@ from typing import cast
 import numpy as np
 
 from ...errors import BackendError
-from ..frame import Pixels
-from .array import DeviceArray, Value
+from .array import DeviceArray, Pixels, Value
 from .runtime import Block
 
 Place = tuple[slice, ...]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from ..restart import Mark, Restart
+from .restart import Mark, Restart
 
 FORMAT = 1
 

@@ -15,7 +15,7 @@ import av
 
 from ... import __version__
 from ...models.store import Artifact
-from ..backend import Runner
+from ..networks.backend import Runner
 from .card import FORMAT, DamagedError
 from .files import digest_of
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ..restart import Restart
 from .card import restart_as_json, restart_from_json
 from .records import Records, read_records
+from .restart import Restart
 
 SLOW = 0.1  # seconds a frame; a segment of frames that come faster is soon made again
 _JUDGED_BY = 8  # frames

@@ -8,12 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
-from ..frame import Format, Frame
-from ..restart import Restart
+from ..pixels.frame import Format, Frame
 from .card import Card
 from .files import digest_of, size_of
 from .folder import Job
 from .journal import Journal, Pace, read_journal
+from .restart import Restart
 
 RestartOf = Callable[[Fraction], Restart | None]
 """Returns how to begin again with the output frame of that time; None: only from the beginning."""

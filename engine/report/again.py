@@ -9,9 +9,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from ...models.spec import Kind
-from ..cadence import Cadence
-from ..plan import Plan
-from ..settings import Settings
+from ..runs.plan import Plan
+from ..runs.settings import Settings
+from ..stages.cadence import Cadence
 
 _SWITCHES = {"cuts": ("auto", "off"), "crop": ("auto", "off")}
 

@@ -9,8 +9,8 @@ from urllib.parse import quote
 import av
 from av.error import FFmpegError
 
-from ..naming import place_of
-from ..pipeline import Summary
+from ..runs.pipeline import Summary
+from ..writing.naming import place_of
 from .page import clock, environment, run_stills
 
 _EMBEDDED = 12_000_000  # bytes of a film that goes into the notebook itself

@@ -11,17 +11,17 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from ...errors import OutputError
-from ..course import Course
 from ..job.files import size_of, write_whole
 from ..job.identity import facts_of, versions
-from ..job.space import shown
-from ..naming import place_of
-from ..partial import reported
-from ..pipeline import Summary
-from ..plan import Plan
 from ..remarks import Remark
-from ..settings import Settings
+from ..runs.course import Course
+from ..runs.pipeline import Summary
+from ..runs.plan import Plan
+from ..runs.settings import Settings
 from ..timings import Part, Timings
+from ..writing.naming import place_of
+from ..writing.partial import reported
+from ..writing.space import shown
 from .again import command_of
 from .moments import moments
 from .plots import (

@@ -13,7 +13,7 @@ import leather
 import leather.svg
 import leather.theme
 
-from ..course import Look
+from ..runs.course import Look
 from ..timings import Timings
 
 _WIDTH, _HEIGHT, _ROW = 560, 240, 30

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ..course import Course
-from ..job.space import shown
-from ..preview import Preview
+from ..runs.course import Course
 from ..timings import Part, Timings
+from ..trial.preview import Preview
+from ..writing.space import shown
 from .again import command_of
 from .page import (
     MOVE,

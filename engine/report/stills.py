@@ -12,12 +12,12 @@ from math import ceil
 import numpy as np
 from PIL import Image
 
-from ..compare import opened_result
-from ..frame import Frame, Pixels
-from ..plan import Plan, opened
-from ..resample import lanczos
-from ..settings import Settings
-from ..source import Source
+from ..pixels.frame import Frame, Pixels
+from ..pixels.resample import lanczos
+from ..reading.source import Source
+from ..runs.compare import opened_result
+from ..runs.plan import Plan, opened
+from ..runs.settings import Settings
 
 LIMIT = 13_500_000
 """Bytes of all pictures of a page, which is a third longer in text."""

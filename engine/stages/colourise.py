@@ -7,11 +7,11 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ...models.deoldify import RENDER_BASE, RENDER_FACTOR
-from ..backend import LoadedNetwork
 from ..device.array import Value
-from ..frame import Frame
-from ..operations import HostOperations, Operations
-from ..parity import Parity
+from ..networks.backend import LoadedNetwork
+from ..pixels.frame import Frame
+from ..pixels.operations import HostOperations, Operations
+from ..pixels.parity import Parity
 
 
 class Colourise:

@@ -9,8 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from ...models.spec import Graph
-from ..backend import LoadedNetwork
 from ..device.array import Value
+from ..networks.backend import LoadedNetwork
 
 Known = Mapping[str, Value]
 """Tensors by the names that graphs know them by, on the device that the graphs run on or not."""

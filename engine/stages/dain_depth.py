@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...models.spec import Graph, Tiling
-from ..backend import LoadedNetwork
 from ..device.array import Value, pixels_of
 from ..device.parts import empty_beside, part_of, put_part
-from ..frame import Pixels
-from ..tiles import Span, Tile, spans
+from ..networks.backend import LoadedNetwork
+from ..networks.tiles import Span, Tile, spans
+from ..pixels.frame import Pixels
 from .dain import Known, asked_for, named
 
 _CONTEXT = 4 * 196  # bytes of the context of one pixel

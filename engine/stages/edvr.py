@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...models.edvr import WINDOW
-from ..backend import LoadedNetwork
 from ..device.array import Value
+from ..networks.backend import LoadedNetwork
 
 Pyramid = tuple[Value, ...]
 """Features of one frame at three levels."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ...models.dain_depth import DAIN_DEPTH
-from ..backend import LoadedNetwork
-from ..cadence import Cadence, Due
-from ..frame import Frame, blank
-from ..operations import HostOperations, Operations
-from ..parity import Parity
+from ..networks.backend import LoadedNetwork
+from ..pixels.frame import Frame, blank
+from ..pixels.operations import HostOperations, Operations
+from ..pixels.parity import Parity
+from .cadence import Cadence, Due
 from .dain import Dain, Interpolator, Known
 from .dain_depth import DainDepth
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ..device.array import Value
-from ..frame import Frame
-from ..operations import HostOperations, Operations
+from ..pixels.frame import Frame
+from ..pixels.operations import HostOperations, Operations
 
 
 class Resize:

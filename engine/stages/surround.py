@@ -10,9 +10,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..borders import Borders
-from ..frame import Frame, Pixels
-from ..resample import lanczos
+from ..pixels.borders import Borders
+from ..pixels.frame import Frame, Pixels
+from ..pixels.resample import lanczos
 
 _SHOWS = 0.3  # brightness that is no black any more
 

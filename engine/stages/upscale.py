@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from ...models.edvr import WINDOW
-from ..backend import LoadedNetwork
 from ..device.array import Value
-from ..frame import Frame, blank
-from ..operations import HostOperations, Operations
-from ..parity import Parity
+from ..networks.backend import LoadedNetwork
+from ..pixels.frame import Frame, blank
+from ..pixels.operations import HostOperations, Operations
+from ..pixels.parity import Parity
 from .edvr import Edvr, Pyramid
 
 _REACH = WINDOW // 2

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 from reel.cli.maps import joined
-from reel.engine.inputs import films_in
-from reel.engine.resample import lanczos
+from reel.engine.pixels.resample import lanczos
+from reel.engine.writing.inputs import films_in
 
 
 def look(path: Path):
@@ -141,7 +141,7 @@ def test_pictures_of_a_film_of_variable_rate_are_not_compared(failure, make_film
 def test_a_comparison_that_is_stopped_leaves_the_result_and_is_all_that_is_left_to_do(
     reel_run, film, tmp_path, monkeypatch, overwrite: list[str]
 ) -> None:
-    import reel.engine.compare as module
+    import reel.engine.runs.compare as module
     from reel.engine.job.segments import Division
 
     def stop(seconds: float, period: float) -> float:
@@ -149,7 +149,7 @@ def test_a_comparison_that_is_stopped_leaves_the_result_and_is_all_that_is_left_
             raise KeyboardInterrupt
         return 0.5
 
-    monkeypatch.setattr("reel.engine.sink.division_for", lambda film: Division(1, 2))
+    monkeypatch.setattr("reel.engine.writing.sink.division_for", lambda film: Division(1, 2))
     words = [film, "--order", "dain", "--compare", "wipe"]
     with monkeypatch.context() as patched:
         patched.setattr(module, "_split", stop)

@@ -4,8 +4,9 @@ import shutil
 
 import av
 import pytest
-from reel.engine import hardware_encoder, pipeline
 from reel.engine.backends import choice, cuda
+from reel.engine.runs import pipeline
+from reel.engine.writing import hardware_encoder
 from reel.errors import BackendError
 from reel.models import store as stores
 from reel.models.gpu import Gpu

@@ -239,7 +239,7 @@ def test_memory_that_runs_out_is_an_error_and_no_traceback(failure, film, untouc
     def exhausted(*arguments: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("reel.engine.chain.mark_cuts", exhausted)
+    monkeypatch.setattr("reel.engine.runs.chain.mark_cuts", exhausted)
     assert "memory" in failure("reel-run", film, "-o", untouched / "out.mp4")[0]
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from reel.engine.encoding import Encoding
-from reel.engine.frame import Colour, Format, Frame
-from reel.engine.sink import open_sink
+from reel.engine.pixels.frame import Colour, Format, Frame
+from reel.engine.writing.encoding import Encoding
+from reel.engine.writing.sink import open_sink
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ class BrokenOffError(Exception):
 
 @pytest.fixture(autouse=True)
 def short_segments(monkeypatch) -> None:
-    monkeypatch.setattr("reel.engine.sink.division_for", lambda film: PARTS)
+    monkeypatch.setattr("reel.engine.writing.sink.division_for", lambda film: PARTS)
 
 
 @pytest.fixture
@@ -283,13 +283,13 @@ def test_the_second_of_two_runs_on_one_job_says_so(reel_run, failure, film, tmp_
 @pytest.mark.parametrize(
     "place",
     [
-        "reel.engine.film.Film._frame",
-        "reel.engine.chain.mark_cuts",
+        "reel.engine.reading.film.Film._frame",
+        "reel.engine.runs.chain.mark_cuts",
         "reel.engine.stages.interpolate.Interpolate._seen",
         "reel.engine.stages.upscale.Upscale._enlarged",
-        "reel.engine.film_segment.FilmSegment.write",
-        "reel.engine.film_segment.check_segment",
-        "reel.engine.film_join._packets",
+        "reel.engine.writing.film_segment.FilmSegment.write",
+        "reel.engine.writing.film_segment.check_segment",
+        "reel.engine.writing.film_join._packets",
     ],
 )
 def test_whatever_raises_the_run_ends_soon_and_leaves_no_thread(

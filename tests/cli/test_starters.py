@@ -10,7 +10,7 @@ import av
 import numpy as np
 import pytest
 from reel.cli import run
-from reel.engine import order
+from reel.engine.runs import order
 from reel.models import manifest
 from reel.models import store as stores
 from reel.models.spec import ShippedWeights

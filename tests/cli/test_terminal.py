@@ -82,7 +82,7 @@ def test_a_run_that_is_stopped_before_anything_is_finished_leaves_nothing(
 def test_the_second_interrupt_ends_it_at_once(make_film, pictures, tiny_store, tmp_path) -> None:
     film = make_film("film.mp4", pictures(3))
     stubborn = (
-        "import sys, time; import reel.engine.pipeline as pipeline; from reel.cli.run import main\n"
+        "import sys, time; import reel.engine.runs.pipeline as pipeline; from reel.cli.run import main\n"
         "def run(*a, **k):\n"
         "    try: print('begun', flush=True); time.sleep(60)\n"
         "    finally: print('cleaning up', flush=True); time.sleep(60)\n"

@@ -8,10 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from reel.engine.encoding import Encoding
-from reel.engine.frame import Format, Frame
 from reel.engine.job.segments import Division
-from reel.engine.sink import Sink, open_sink
+from reel.engine.pixels.frame import Format, Frame
+from reel.engine.writing.encoding import Encoding
+from reel.engine.writing.sink import Sink, open_sink
 
 WHOLE = Division(10**6, 10**6)
 PARTS = Division(3, 7)

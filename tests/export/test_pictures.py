@@ -85,7 +85,7 @@ def test_the_numbers_are_those_that_the_engine_has():
     """In this order; the last two of emit depend on the size of a picture."""
     from dataclasses import fields
 
-    from reel.engine.coding import FromRgb, ToRgb
+    from reel.engine.pixels.coding import FromRgb, ToRgb
 
     assert tuple(field.name for field in fields(ToRgb)) == TO_RGB
     assert (*(field.name for field in fields(FromRgb)), "single_column", "single_row") == FROM_RGB

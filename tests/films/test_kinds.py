@@ -11,8 +11,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from reel.engine import holding
-from reel.engine.holding import can_hold, samples_of
+from reel.engine.writing import holding
+from reel.engine.writing.holding import can_hold, samples_of
 
 
 @dataclass(frozen=True)

@@ -61,8 +61,8 @@ def store(tmp_path_factory) -> Store:
 def loaded(store):
     """Export a network on rehearsal weights and load it on the CPU, each once."""
     pytest.importorskip("paddle", reason="needs PaddlePaddle, the reference")
-    from reel.engine.backend import LoadedNetwork
     from reel.engine.backends.cpu import CpuBackend
+    from reel.engine.networks.backend import LoadedNetwork
     from reel.export import exporter
 
     networks: dict[str, LoadedNetwork] = {}

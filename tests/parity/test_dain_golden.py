@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from reel.cli.export import main as export_main
 from reel.cli.run import main as run_main
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
+from reel.engine.networks.backend import LoadedNetwork
 from reel.engine.stages.dain import Dain
 from reel.models.dain import DAIN
 from reel.models.store import Store

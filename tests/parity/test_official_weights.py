@@ -9,8 +9,8 @@ import urllib.parse
 import numpy as np
 import pytest
 from reel.cli.export import main as export_main
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
+from reel.engine.networks.backend import LoadedNetwork
 from reel.engine.stages.edvr import Edvr
 from reel.models.edvr import EDVR_M
 from reel.models.store import Store

@@ -7,10 +7,10 @@ from itertools import product
 import numpy as np
 import pytest
 from reel.engine.backends.cpu import CpuBackend
-from reel.engine.coding import LUMA_WEIGHTS, Layout
-from reel.engine.graph_operations import GraphOperations, samples_of
-from reel.engine.operations import HostOperations
-from reel.engine.turn import Turn
+from reel.engine.pixels.coding import LUMA_WEIGHTS, Layout
+from reel.engine.pixels.graph_operations import GraphOperations, samples_of
+from reel.engine.pixels.operations import HostOperations
+from reel.engine.pixels.turn import Turn
 from reel.models.pictures import PICTURES, READ, WRITTEN
 from reel.models.store import Store
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reel.cli.run import main as run_main
-from reel.engine.cadence import Cadence
-from reel.engine.frame import Frame
-from reel.engine.parity import Parity, from_bytes, to_bytes
+from reel.engine.pixels.frame import Frame
+from reel.engine.pixels.parity import Parity, from_bytes, to_bytes
+from reel.engine.stages.cadence import Cadence
 from reel.engine.stages.colourise import Colourise
 from reel.engine.stages.interpolate import Interpolate
 from reel.engine.stages.upscale import Upscale

@@ -5,10 +5,10 @@ from itertools import islice
 
 import numpy as np
 import pytest
-from reel.engine.cadence import Cadence
-from reel.engine.frame import Frame
-from reel.engine.parity import Parity
-from reel.engine.source import open_source
+from reel.engine.pixels.frame import Frame
+from reel.engine.pixels.parity import Parity
+from reel.engine.reading.source import open_source
+from reel.engine.stages.cadence import Cadence
 from reel.engine.stages.interpolate import Interpolate, padding_for
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
+from reel.engine.networks.backend import LoadedNetwork
+from reel.engine.networks.tiles import Span, Tile, in_tiles, shape_of, spans, tiles
 from reel.engine.stages.dain import Dain
 from reel.engine.stages.dain_depth import DainDepth
 from reel.engine.stages.edvr import Edvr
-from reel.engine.tiles import Span, Tile, in_tiles, shape_of, spans, tiles
 from reel.models.manifest import network_named
 from reel.models.spec import Tiling
 

@@ -170,7 +170,7 @@ def test_what_cannot_be_tried_is_told_in_one_sentence_before_any_work(
 
 
 def test_a_preview_that_is_stopped_leaves_nothing_and_says_so(reel_run, film, tmp_path, monkeypatch) -> None:
-    import reel.engine.preview as module
+    import reel.engine.trial.preview as module
 
     run, left = module.run, [2]
 

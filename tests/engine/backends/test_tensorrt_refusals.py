@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from reel.engine.backend import Runner
 from reel.engine.device.device import Device
+from reel.engine.networks.backend import Runner
 from reel.errors import BackendError, OutOfMemoryError
 from reel.models.card import CARD, EXPORT_REVISION, Card, GraphFile, Parity, write_card
 from reel.models.deoldify import DEOLDIFY

@@ -3,11 +3,11 @@
 import numpy as np
 import onnxruntime
 import pytest
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
 from reel.engine.device.array import DeviceArray, pixels_of
 from reel.engine.device.device import Device
 from reel.engine.device.transfers import in_flight
+from reel.engine.networks.backend import LoadedNetwork
 from reel.errors import BackendError, OutOfMemoryError
 from reel.models.edvr import EDVR_M
 from reel.models.spec import Graph, Tensor, Tiling

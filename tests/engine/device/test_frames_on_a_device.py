@@ -7,19 +7,19 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.cpu import CpuBackend
-from reel.engine.borders import Borders
-from reel.engine.cadence import Cadence
-from reel.engine.chain import restored, stage_names
 from reel.engine.device.array import DeviceArray, pixels_of
 from reel.engine.device.device import Device
-from reel.engine.frame import Format, Frame
-from reel.engine.graph_operations import GraphOperations
-from reel.engine.on_device import OnDevice, picture_graphs
-from reel.engine.parity import Parity
-from reel.engine.restart import Trail
-from reel.engine.settings import Settings
+from reel.engine.job.restart import Trail
+from reel.engine.networks.backend import LoadedNetwork
+from reel.engine.pixels.borders import Borders
+from reel.engine.pixels.frame import Format, Frame
+from reel.engine.pixels.graph_operations import GraphOperations
+from reel.engine.pixels.parity import Parity
+from reel.engine.runs.chain import restored, stage_names
+from reel.engine.runs.on_device import OnDevice, picture_graphs
+from reel.engine.runs.settings import Settings
+from reel.engine.stages.cadence import Cadence
 from reel.engine.timings import Clock
 from reel.errors import BackendError, InputError, StoreError
 from reel.models.manifest import network_named

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from reel.engine.backend import LoadedNetwork
 from reel.engine.backends.choice import chosen_backend
 from reel.engine.device.array import pixels_of
 from reel.engine.device.device import Device
 from reel.engine.device.parts import part_of
 from reel.engine.device.transfers import in_flight
+from reel.engine.networks.backend import LoadedNetwork
 from reel.errors import BackendError, OutOfMemoryError
 from reel.models.gpu import find_gpu
 

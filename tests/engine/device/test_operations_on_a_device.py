@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 from reel.engine.device.array import DeviceArray, pixels_of
-from reel.engine.graph_operations import GraphOperations, samples_of
-from reel.engine.operations import HostOperations
-from reel.engine.pictures import layout_of
-from reel.engine.turn import Turn
+from reel.engine.pixels.graph_operations import GraphOperations, samples_of
+from reel.engine.pixels.operations import HostOperations
+from reel.engine.pixels.turn import Turn
+from reel.engine.reading.pictures import layout_of
 from reel.models.pictures import PICTURES
 from reel.models.store import Store
 

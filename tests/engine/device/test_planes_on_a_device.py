@@ -8,14 +8,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from reel.engine.backends.cpu import CpuBackend
-from reel.engine.borders import Borders
-from reel.engine.cadence import Cadence
-from reel.engine.coding import Layout
-from reel.engine.colour import planes_from_rgb
 from reel.engine.device.device import Device
-from reel.engine.planar import Coding, Planar
-from reel.engine.settings import Settings
-from reel.engine.turn import Turn
+from reel.engine.pixels.borders import Borders
+from reel.engine.pixels.coding import Layout
+from reel.engine.pixels.colour import planes_from_rgb
+from reel.engine.pixels.planar import Coding, Planar
+from reel.engine.pixels.turn import Turn
+from reel.engine.runs.settings import Settings
+from reel.engine.stages.cadence import Cadence
 from reel.errors import BackendError
 from reel.models.manifest import network_named
 from reel.models.pictures import PICTURES
@@ -172,7 +172,7 @@ def test_every_call_that_fails_is_told_and_nothing_is_left(store, monkeypatch):
 
 def test_pictures_may_be_equal_by_their_samples(gpu, store):
     """Nobody asks the device: what came from here is compared here."""
-    from reel.engine.on_device import OnDevice
+    from reel.engine.runs.on_device import OnDevice
 
     film = PlanarFilm(6, USUAL)
     with OnDevice(gpu.device, gpu.backend, store.find(PICTURES)) as on_device:
@@ -184,7 +184,7 @@ def test_pictures_may_be_equal_by_their_samples(gpu, store):
 
 
 def test_planes_of_one_size_do_not_wait_for_each_other(gpu, store):
-    from reel.engine.on_device import OnDevice
+    from reel.engine.runs.on_device import OnDevice
 
     with OnDevice(gpu.device, gpu.backend, store.find(PICTURES)) as on_device:
         frames = on_device.arriving(PlanarFilm(8, USUAL, size=(80, 128)).frames())

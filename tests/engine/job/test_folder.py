@@ -13,7 +13,7 @@ from reel.engine.job.card import Card
 from reel.engine.job.files import digest_of, size_of
 from reel.engine.job.folder import Job, job_folder
 from reel.engine.job.identity import Fact, Identity
-from reel.engine.restart import Mark, Restart
+from reel.engine.job.restart import Mark, Restart
 from reel.errors import JobError
 
 RESTART = Restart(

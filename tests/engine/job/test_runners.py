@@ -1,9 +1,9 @@
 """What runs each network is a part of what a run can be gone on with."""
 
 import pytest
-from reel.engine.backend import Runner
 from reel.engine.job.identity import differences, identity_of
-from reel.engine.settings import Settings
+from reel.engine.networks.backend import Runner
+from reel.engine.runs.settings import Settings
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from reel.engine.encoding import Encoding
-from reel.engine.frame import Format, Frame
 from reel.engine.job.folder import Job, job_folder
 from reel.engine.job.identity import Identity
 from reel.engine.job.segments import Division, division_for
-from reel.engine.sink import Sink, open_sink
+from reel.engine.pixels.frame import Format, Frame
+from reel.engine.writing.encoding import Encoding
+from reel.engine.writing.sink import Sink, open_sink
 from reel.tests.engine.moving_frames import (
     LOSSLESS,
     NTSC,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reel
-from reel.engine.settings import Settings
+from reel.engine.runs.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reel.engine.course import Look
+from reel.engine.runs.course import Look
 from reel.engine.timings import Part, Timings
 
 

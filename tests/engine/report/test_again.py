@@ -10,12 +10,12 @@ import pytest
 from reel.cli.maps import joined
 from reel.cli.options import parser
 from reel.cli.run import _settings
-from reel.engine.cadence import Cadence
-from reel.engine.encoding import Encoding
-from reel.engine.fields import Field
-from reel.engine.parity import Parity
+from reel.engine.pixels.parity import Parity
+from reel.engine.reading.fields import Field
 from reel.engine.report.again import command_of
-from reel.engine.settings import Settings
+from reel.engine.runs.settings import Settings
+from reel.engine.stages.cadence import Cadence
+from reel.engine.writing.encoding import Encoding
 
 
 @pytest.mark.parametrize(

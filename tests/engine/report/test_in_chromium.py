@@ -19,7 +19,7 @@ import pytest
 import reel
 from PIL import Image
 from reel.engine.report.page import write_report
-from reel.engine.settings import Settings
+from reel.engine.runs.settings import Settings
 
 QUIET = (
     "--headless",

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reel
-from reel.engine.encoding import Encoding
 from reel.engine.report import notebook
-from reel.engine.settings import Settings
+from reel.engine.runs.settings import Settings
+from reel.engine.writing.encoding import Encoding
 
 
 @pytest.fixture(scope="module")

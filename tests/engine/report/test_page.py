@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 import reel
-from reel.engine.course import Course
 from reel.engine.remarks import Remark
 from reel.engine.report.again import command_of
 from reel.engine.report.moments import moments
 from reel.engine.report.page import clock, facts_of_run, rendered, report_of, write_report
 from reel.engine.report.stills import LIMIT, MOST, Pair, Still
+from reel.engine.runs.course import Course
 from reel.tests.engine.report.looks import look
 
 STYLE = (files("reel.engine.report") / "templates" / "style.css").read_text()

@@ -9,12 +9,12 @@ from fractions import Fraction
 import numpy as np
 import reel
 from PIL import Image
-from reel.engine.frame import Frame
+from reel.engine.pixels.frame import Frame
 from reel.engine.report import stills as stills_module
 from reel.engine.report.moments import moments
 from reel.engine.report.page import facts_of_run
 from reel.engine.report.stills import LIMIT, MOST, stills
-from reel.engine.settings import Settings
+from reel.engine.runs.settings import Settings
 
 
 def level(file: bytes) -> int:
@@ -42,8 +42,8 @@ def test_moments_are_those_of_the_film_where_only_a_part_was_done(film, tmp_path
 def test_stills_of_a_film_that_cannot_be_sought_in_are_the_same(summary, monkeypatch) -> None:
     times = [Fraction(n, 2) for n in (1, 2, 2, 4)]
     usual = stills(summary.plan, summary.settings, times)
-    monkeypatch.setattr("reel.engine.stills.Sequence.seekable", False)
-    monkeypatch.setattr("reel.engine.stills.Sequence.go_to", None)
+    monkeypatch.setattr("reel.engine.reading.stills.Sequence.seekable", False)
+    monkeypatch.setattr("reel.engine.reading.stills.Sequence.go_to", None)
     assert stills(summary.plan, summary.settings, times) == usual
     assert len(usual) == 4
 
