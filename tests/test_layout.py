@@ -105,7 +105,7 @@ def test_only_the_modules_meant_to_import_a_heavy_library(module: Path) -> None:
 def test_the_backends_do_not_import_each_other() -> None:
     for module in (ROOT / "engine" / "backends").glob("*.py"):
         if module.name in ("choice.py", "engine_check.py"):
-            continue  # which opens one of them
+            continue  # which open one of them, or compare two
         others = [name for name in imported(module) if name.startswith("reel.engine.backends.")]
         own = f"reel.engine.backends.{module.stem}_"  # the parts of a backend are called after it
         assert [name for name in others if not name.startswith(own)] == []
