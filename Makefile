@@ -25,7 +25,7 @@ demo: .venv/export.installed
 	$(BIN)/reel-export --rehearsal --store $(DEMO)/store dain deoldify edvr
 	$(BIN)/python scripts/make_clip.py $(DEMO)/rehearsal.mp4 --frames 4
 	$(BIN)/reel-run $(DEMO)/rehearsal.mp4 -o "$(CURDIR)/$(DEMO)/rehearsal-restored.mp4" --store $(DEMO)/store \
-		--order dain deoldify edvr --render-factor 8 --overwrite
+		--order deoldify dain edvr --render-factor 8 --overwrite
 
 test: .venv/test.installed .venv/bindings.installed
 	PYTHON=$(BIN)/python scripts/check

@@ -30,8 +30,9 @@ examples:
   reel-run film.mp4 --work-dir /big/disk             keep unfinished work elsewhere
   reel-run --input film.mp4 --output folder --process_order DAIN DeOldify EDVR    as with PaddleGAN
 
-Interpolating first gives the later networks more frames to work on; "--order deoldify edvr dain" does the
-same with half the colouring and enlarging, but interpolates large frames.
+Frames are coloured before those in between are made: half the colouring, and colours that flicker less.
+"--order dain deoldify edvr" colours every frame anew, as PaddleGAN does; "--order deoldify edvr dain" also halves
+the enlarging, but interpolates large frames, which takes longer and more memory.
 
 Ctrl-C stops, twice at once. The same command goes on with what a run that was stopped or broke off has left.
 """
@@ -118,7 +119,7 @@ def _add_networks(parser: argparse.ArgumentParser):
         metavar="NETWORK",
         nargs="*",
         help=f"any of {', '.join(sorted(NAMES))}, in any order; none at all only decodes and encodes "
-        "(default: dain deoldify edvr, as far as they are exported; small networks that come with reel stand "
+        "(default: deoldify dain edvr, as far as they are exported; small networks that come with reel stand "
         "in for the others, and nothing is coloured without a colouriser)",
     )
     frames = group.add_mutually_exclusive_group()

@@ -140,12 +140,15 @@ def _run(options: argparse.Namespace, plans: list[Plan]) -> int:
 
 def _choose_networks(options: argparse.Namespace) -> None:
     """Fill in which networks restore a film where none are named, and note what is missing."""
+    from ..engine.pixels.parity import Parity
     from ..engine.runs.order import default_order
 
     options.missing = []
     for each in [column for _, column in options.columns] or [options]:
         if each.order is None:
-            default = default_order(Store(options.store), artistic=each.artistic)
+            default = default_order(
+                Store(options.store), artistic=each.artistic, parity=Parity(each.parity)
+            )
             each.order = [*default.names]
             if default.why is not None and default.why not in options.missing:
                 options.missing.append(default.why)

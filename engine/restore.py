@@ -82,7 +82,7 @@ def restore(
     )
     exported = Store(store)
     if chosen.order is None:
-        default = default_order(exported)
+        default = default_order(exported, parity=chosen.parity)
         if default.why is not None:
             _log.warning("%s", default.why)
         chosen = replace(chosen, order=default.names)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from ...models.manifest import NETWORKS
 from ...models.spec import PRECISIONS
 from ...models.store import Store
-
-OFFICIAL = ("dain", "deoldify", "edvr")
-"""What restores a film with PaddleGAN's weights, in this order; `reel-export` exports them unless told."""
+from ..pixels.parity import Parity
+from .settings import OFFICIAL, OFFICIAL_AS_PPGAN
 
 # For each of these what is taken instead, the best first; the last one of a row may come with reel.
 _INSTEAD = {
@@ -45,22 +44,27 @@ class DefaultOrder:
     why: str | None
 
 
-def default_order(store: Store, *, artistic: bool = False) -> DefaultOrder:
+def default_order(
+    store: Store, *, artistic: bool = False, parity: Parity = Parity.CORRECT
+) -> DefaultOrder:
     """Return what restores a film with what a store has and what comes with reel.
 
     Args:
         store: The store.
         artistic: Whether DeOldify's vivid variant was asked for.
+        parity: PaddleGAN's order is another one.
     """
     found = [
         (n.name, a.card.rehearsal) for n in NETWORKS for p in PRECISIONS for a in store.usable(n, precision=p)
     ]
     trained = {name for name, rehearsal in found if not rehearsal}
-    names = chosen_names(trained, artistic=artistic)
+    names = chosen_names(trained, artistic=artistic, parity=parity)
     return DefaultOrder(names, explained(names, rehearsed={name for name, _ in found} - trained))
 
 
-def chosen_names(trained: Collection[str], *, artistic: bool = False) -> tuple[str, ...]:
+def chosen_names(
+    trained: Collection[str], *, artistic: bool = False, parity: Parity = Parity.CORRECT
+) -> tuple[str, ...]:
     """Return the networks that restore a film.
 
     Random weights are for those who ask for them by name: a rehearsal never takes the place of a network
@@ -69,14 +73,16 @@ def chosen_names(trained: Collection[str], *, artistic: bool = False) -> tuple[s
     Args:
         trained: Networks that can run on weights that mean something.
         artistic: Whether DeOldify's vivid variant was asked for, which must then be there.
+        parity: PaddleGAN's order is another one.
     """
+    order = OFFICIAL_AS_PPGAN if parity is Parity.PPGAN else OFFICIAL
     colourisers = ("deoldify-artistic",) if artistic else ("deoldify", *_INSTEAD["deoldify"])
-    places = [colourisers if name == "deoldify" else (name, *_INSTEAD[name]) for name in OFFICIAL]
+    places = [colourisers if name == "deoldify" else (name, *_INSTEAD[name]) for name in order]
     chosen = [next((name for name in place if name in trained), None) for place in places]
     if not any(chosen):
         return tuple(place[0] for place in places)
     if artistic:
-        chosen[OFFICIAL.index("deoldify")] = "deoldify-artistic"
+        chosen[order.index("deoldify")] = "deoldify-artistic"
     return tuple(name for name in chosen if name is not None)
 
 
@@ -87,14 +93,14 @@ def explained(names: Sequence[str], *, rehearsed: Collection[str] = ()) -> str |
         names: As ``chosen_names`` gives them.
         rehearsed: Networks that are exported on random weights alone.
     """
-    there = {official: {official, *_INSTEAD[official]} & {*names} for official in OFFICIAL}
-    missing = [official for official in OFFICIAL if not there[official] - {*STARTERS}]
+    there = {official: {official, *_INSTEAD[official]} & {*names} for official in _WITHOUT}
+    missing = [official for official in _WITHOUT if not there[official] - {*STARTERS}]
     if not missing:
         return None
     small = [name for name in names if name in STARTERS]
     so = [f"{_listed(small)}, small and part of reel, {_verb(small, 'stands', 'stand')} in"] if small else []
     so += [_WITHOUT[official] for official in missing if not there[official]]
-    command = " ".join(["reel-export", *(missing if len(missing) < len(OFFICIAL) else ())])
+    command = " ".join(["reel-export", *(missing if len(missing) < len(_WITHOUT) else ())])
     line = (
         f"{_listed(missing)} {_verb(missing, 'is', 'are')} not exported, so {_listed(so)}; "
         f"`{command}` fetches the official weights."

@@ -16,8 +16,11 @@ from ..reading.tonemap import Hdr
 from ..stages.cadence import Cadence
 from ..writing.encoding import Encoding
 
-OFFICIAL = ("dain", "deoldify", "edvr")
-"""The networks with PaddleGAN's weights that restore a film, in this order."""
+OFFICIAL = ("deoldify", "dain", "edvr")
+"""The networks with PaddleGAN's weights that restore a film, in this order: what is coloured first is coloured
+once, and the frames in between take their colours from both sides, which flicker less then."""
+OFFICIAL_AS_PPGAN = ("dain", "deoldify", "edvr")
+"""In PaddleGAN's order, in which every frame that was made is coloured anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,7 @@ class Settings:
 
     Attributes:
         order: Names of networks, first to last. Empty: the film is only decoded and encoded. None: those
-            that ``engine.order.default_order`` finds for a store, or else the official ones.
+            that ``engine.runs.order.default_order`` finds for a store, or else the official ones.
         cadence: Which frames an interpolator makes.
         render_factor: Detail that the colouriser looks at.
         remove_duplicates: Interpolate over frames that only repeat their neighbour.
@@ -69,7 +72,9 @@ class Settings:
     @property
     def networks(self) -> tuple[str, ...]:
         """Names of the networks, the official ones where none were given."""
-        return OFFICIAL if self.order is None else self.order
+        if self.order is not None:
+            return self.order
+        return OFFICIAL_AS_PPGAN if self.parity is Parity.PPGAN else OFFICIAL
 
     def __post_init__(self) -> None:
         if self.render_factor < 1:

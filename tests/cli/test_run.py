@@ -227,7 +227,7 @@ def test_a_dry_run_writes_nothing_and_prints_no_path(reel_run, film, untouched) 
     outcome = reel_run(film, "-o", untouched / "sub/out.mp4", "--dry-run")
     assert outcome.code == 0
     assert outcome.out == ""
-    assert "dain -> deoldify -> edvr -> 256x192, 59.94 fps" in outcome.err
+    assert "deoldify -> dain -> edvr -> 256x192, 59.94 fps" in outcome.err
 
 
 @pytest.mark.parametrize(

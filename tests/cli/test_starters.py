@@ -71,11 +71,13 @@ def test_they_restore_a_film_of_whom_nothing_is_exported_and_invent_no_colour(
 def test_what_was_exported_runs_and_they_stand_in_for_the_rest(reel_run, film, empty, tiny_store) -> None:
     shutil.copytree(tiny_store / "deoldify", empty / "deoldify")
     outcome = reel_run(film, "--dry-run", store=empty)
-    assert chain(outcome.err) == "dain-s deoldify edvr-s-film"
+    assert chain(outcome.err) == "deoldify dain-s edvr-s-film"
     assert "; `reel-export dain edvr` fetches the official weights.\n" in outcome.err
     outcome = reel_run(film, "--dry-run", store=tiny_store)
-    assert chain(outcome.err) == "dain deoldify edvr"
+    assert chain(outcome.err) == "deoldify dain edvr"
     assert "reel-export" not in outcome.err
+    outcome = reel_run(film, "--dry-run", "--parity", "ppgan", store=tiny_store)
+    assert chain(outcome.err) == "dain deoldify edvr"
 
 
 def test_random_weights_run_only_where_they_are_named(reel_run, film, empty, rehearsal_store) -> None:

@@ -1,23 +1,25 @@
 """Which networks restore a film where nobody names them."""
 
 import pytest
+from reel.engine.pixels.parity import Parity
 from reel.engine.runs.order import chosen_names, explained
+from reel.engine.runs.settings import Settings
 
 SHIPPED = {"dain-s", "edvr-s", "edvr-s-film"}
 
 TABLE = {  # what has trained weights -> what runs
     "nothing exported, or on random weights only": (SHIPPED, "dain-s edvr-s-film"),
-    "all official ones": ({*SHIPPED, "dain", "deoldify", "edvr"}, "dain deoldify edvr"),
+    "all official ones": ({*SHIPPED, "dain", "deoldify", "edvr"}, "deoldify dain edvr"),
     "dain": ({*SHIPPED, "dain"}, "dain edvr-s-film"),
-    "deoldify": ({*SHIPPED, "deoldify"}, "dain-s deoldify edvr-s-film"),
+    "deoldify": ({*SHIPPED, "deoldify"}, "deoldify dain-s edvr-s-film"),
     "edvr": ({*SHIPPED, "edvr"}, "dain-s edvr"),
     "dain and edvr": ({*SHIPPED, "dain", "edvr"}, "dain edvr"),
     "variants": (
         {*SHIPPED, "dain-depth", "deoldify-artistic", "edvr-m"},
-        "dain-depth deoldify-artistic edvr-m",
+        "deoldify-artistic dain-depth edvr-m",
     ),
     "both of a kind": ({*SHIPPED, "edvr", "edvr-m", "dain", "dain-depth"}, "dain edvr"),
-    "a reel without networks of its own": (set(), "dain deoldify edvr"),
+    "a reel without networks of its own": (set(), "deoldify dain edvr"),
     "the same, with dain": ({"dain"}, "dain"),
 }
 
@@ -28,16 +30,23 @@ def test_the_official_networks_run_and_what_is_missing_is_stood_in_for(trained, 
 
 
 ARTISTIC = {
-    "exported": ({*SHIPPED, "deoldify-artistic"}, "dain-s deoldify-artistic edvr-s-film"),
-    "not exported, which is to be an error": (SHIPPED, "dain-s deoldify-artistic edvr-s-film"),
-    "not exported, and deoldify is": ({*SHIPPED, "deoldify"}, "dain-s deoldify-artistic edvr-s-film"),
-    "nothing at all": (set(), "dain deoldify-artistic edvr"),
+    "exported": ({*SHIPPED, "deoldify-artistic"}, "deoldify-artistic dain-s edvr-s-film"),
+    "not exported, which is to be an error": (SHIPPED, "deoldify-artistic dain-s edvr-s-film"),
+    "not exported, and deoldify is": ({*SHIPPED, "deoldify"}, "deoldify-artistic dain-s edvr-s-film"),
+    "nothing at all": (set(), "deoldify-artistic dain edvr"),
 }
 
 
 @pytest.mark.parametrize(("trained", "order"), ARTISTIC.values(), ids=ARTISTIC)
 def test_the_vivid_variant_colours_where_it_was_asked_for(trained, order) -> None:
     assert " ".join(chosen_names(trained, artistic=True)) == order
+
+
+def test_ppgan_parity_has_ppgans_order() -> None:
+    trained = {*SHIPPED, "dain", "deoldify-artistic", "edvr"}
+    assert chosen_names(trained, parity=Parity.PPGAN) == ("dain", "deoldify-artistic", "edvr")
+    assert Settings(parity=Parity.PPGAN).networks == ("dain", "deoldify", "edvr")
+    assert Settings().networks == ("deoldify", "dain", "edvr")
 
 
 LINES = {
