@@ -31,8 +31,8 @@ examples:
   reel-run --input film.mp4 --output folder --process_order DAIN DeOldify EDVR    as with PaddleGAN
 
 Frames are coloured before those in between are made: half the colouring, and colours that flicker less.
-"--order dain deoldify edvr" colours every frame anew, as PaddleGAN does; "--order deoldify edvr dain" also halves
-the enlarging, but interpolates large frames, which takes longer and more memory.
+"--order dain deoldify edvr" colours every frame anew, as PaddleGAN does; "--order deoldify edvr dain" also
+halves the enlarging, but interpolates large frames, which takes longer and more memory.
 
 Ctrl-C stops, twice at once. The same command goes on with what a run that was stopped or broke off has left.
 """

@@ -146,9 +146,7 @@ def _choose_networks(options: argparse.Namespace) -> None:
     options.missing = []
     for each in [column for _, column in options.columns] or [options]:
         if each.order is None:
-            default = default_order(
-                Store(options.store), artistic=each.artistic, parity=Parity(each.parity)
-            )
+            default = default_order(Store(options.store), artistic=each.artistic, parity=Parity(each.parity))
             each.order = [*default.names]
             if default.why is not None and default.why not in options.missing:
                 options.missing.append(default.why)

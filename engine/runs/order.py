@@ -44,9 +44,7 @@ class DefaultOrder:
     why: str | None
 
 
-def default_order(
-    store: Store, *, artistic: bool = False, parity: Parity = Parity.CORRECT
-) -> DefaultOrder:
+def default_order(store: Store, *, artistic: bool = False, parity: Parity = Parity.CORRECT) -> DefaultOrder:
     """Return what restores a film with what a store has and what comes with reel.
 
     Args:

@@ -17,8 +17,8 @@ from ..stages.cadence import Cadence
 from ..writing.encoding import Encoding
 
 OFFICIAL = ("deoldify", "dain", "edvr")
-"""The networks with PaddleGAN's weights that restore a film, in this order: what is coloured first is coloured
-once, and the frames in between take their colours from both sides, which flicker less then."""
+"""The networks with PaddleGAN's weights that restore a film, in this order: what is coloured first is
+coloured once, and the frames in between take their colours from both sides, which flicker less then."""
 OFFICIAL_AS_PPGAN = ("dain", "deoldify", "edvr")
 """In PaddleGAN's order, in which every frame that was made is coloured anew."""
 
