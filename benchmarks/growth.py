@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -47,7 +46,7 @@ def restore(film: str, output: str, order: str, threads: str, store: str) -> Non
     settings = Settings(order=tuple(order.split()), cuts=False, overwrite=True)
     plan = pipeline.plan(Path(film), Path(output), settings, Store(Path(store)))
     summary = pipeline.run(plan, settings, CpuBackend(int(threads)))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = machine.status("VmHWM") * 1024
     print(json.dumps({"seconds": summary.seconds, "frames_made": summary.frames, "peak_bytes": peak}))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import av
 import numpy as np
-from machine import facts, keep
+from machine import facts, keep, status
 from reel.engine.backends.cpu import give_large_blocks_back
 from reel.engine.networks.backend import Runner
 from reel.engine.networks.tiles import size_of
@@ -91,8 +91,8 @@ def main() -> None:
             del total
             if done == 0:
                 Path("/proc/self/clear_refs").write_text("5")
-                rows.append(_status("VmRSS"))
-            rows.append(_status("VmHWM"))
+                rows.append(status("VmRSS"))
+            rows.append(status("VmHWM"))
 
         summary = run(chosen, settings, NothingBackend(), progress=progress)
     before, *peaks = rows
@@ -101,7 +101,7 @@ def main() -> None:
         "frames": summary.frames,
         "threads": threading.active_count(),
         "before_gib": round(before / 2**20, 3),
-        "beyond_gib": round((_status("VmHWM") - before) / 2**20, 3),
+        "beyond_gib": round((status("VmHWM") - before) / 2**20, 3),
         "peak_after_frame_gib": [round(peak / 2**20, 3) for peak in peaks],
     }
     print(json.dumps({key: result[key] for key in ("frames", "before_gib", "beyond_gib")}))
@@ -119,12 +119,6 @@ def _draw(path: Path, width: int, height: int, frames: int) -> None:
             picture = np.repeat(np.roll(pattern, 3 * number, axis=1)[..., None], 3, axis=2)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
-
-
-def _status(field: str) -> int:
-    """Return a field of this process's status, KiB; Linux only."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 if __name__ == "__main__":

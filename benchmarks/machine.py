@@ -21,6 +21,16 @@ RESULTS = Path(__file__).with_name("results")
 LIBRARIES = ("paddlepaddle", "ppgan", "onnxruntime", "onnx", "numpy", "av", "openvino", "torch")
 
 
+def status(field: str) -> int:
+    """Return a field of this process's status, KiB; Linux only.
+
+    VmHWM is the largest memory that it had. What ``getrusage`` says of that is, after a fork, at least what
+    the process had from which it came.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
 def facts(libraries: Iterable[str] = LIBRARIES) -> dict[str, Any]:
     """Return machine, versions, command, time and load, for the head of a result."""
     versions: dict[str, str] = {"python": platform.python_version(), "reel": reel.__version__}

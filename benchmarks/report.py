@@ -54,7 +54,8 @@ def contest(result: Result, base: str) -> list[list[str]]:
             failure = (figures["failure"] or "not run").replace("|", "/")
             rows.append([name, "did not run", "", "", "", "", failure[:160]])
             continue
-        difference = f"{figures['relative_l2']:.1e}" if figures["relative_l2"] else "reference"
+        far = figures["relative_l2"]
+        difference = "other frames" if far == float("inf") else f"{far:.1e}" if far else "reference"
         ratio = "1" if name == base else f"**{figures['times_base']:.2f}**"
         computed = f"{figures['times_base_computed']:.2f}"
         memory = f"{figures['peak_bytes'] / 2**20:.0f}"

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import RESULTS, facts, keep
+from machine import RESULTS, facts, keep, status
 from PIL import Image
 from reel.engine.backends.cpu import CpuBackend
 from reel.engine.networks.backend import LoadedNetwork
@@ -84,9 +84,9 @@ def _compute(options: argparse.Namespace) -> None:
     artifact = Store(options.store).find(network)
     with LoadedNetwork(network, artifact, CpuBackend(), memory=memory) as loaded:
         Path("/proc/self/clear_refs").write_text("5")  # forgets the peak of the loading
-        before, began = _status("VmRSS"), time.monotonic()
+        before, began = status("VmRSS"), time.monotonic()
         result = _result(loaded, frames)
-        seconds, peak = time.monotonic() - began, _status("VmHWM")
+        seconds, peak = time.monotonic() - began, status("VmHWM")
     np.save(options.child, result)
     print(
         json.dumps(
@@ -116,12 +116,6 @@ def _frames(options: argparse.Namespace, count: int, height: int, width: int) ->
 def _noise(count: int, height: int, width: int) -> list[Pixels]:
     rng = np.random.default_rng(1)
     return [rng.random((1, 3, height, width), np.float32) for _ in range(count)]
-
-
-def _status(field: str) -> int:
-    """Return a field of this process's status, KiB; Linux only."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def _options() -> argparse.Namespace:
