@@ -8,7 +8,7 @@ changed, or what an export yields: ``tests/models/test_shipped.py`` says when. N
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 from reel.export import exporter
@@ -28,8 +28,9 @@ def ship(store: Store) -> list[Artifact]:
 
 def main() -> None:
     """Run the command."""
-    store = Store(Path(sys.argv[1]) if len(sys.argv) > 1 else SHIPPED)
-    for artifact in ship(store):
+    grammar = argparse.ArgumentParser(description="Export the networks that come with reel.")
+    grammar.add_argument("folder", nargs="?", type=Path, default=SHIPPED, help="default: models/shipped")
+    for artifact in ship(Store(grammar.parse_args().folder)):
         size = sum(graph.size for graph in artifact.card.graphs.values())
         worst = max(figures.relative_l2 for figures in artifact.card.parity)
         print(f"{artifact.folder}: {size / 1e6:.1f} MB, relative L2 to Paddle {worst:.1e}")

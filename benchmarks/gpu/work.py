@@ -46,7 +46,7 @@ class _Session:
 
 
 class _Counting:
-    """A backend whose sessions write profiles (see ``engine.backend.Backend``)."""
+    """A backend whose sessions write profiles (see ``engine.networks.backend.Backend``)."""
 
     name = "counting"
     precisions = ("fp32",)

@@ -20,7 +20,7 @@ _NO_MEMORY = ("bad_alloc", "Failed to allocate memory")
 
 
 class CpuSession:
-    """A graph in ONNX Runtime (see ``engine.backend.Session``)."""
+    """A graph in ONNX Runtime (see ``engine.networks.backend.Session``)."""
 
     def __init__(self, path: Path, options: Any) -> None:
         self._running = onnxruntime.RunOptions()
@@ -53,7 +53,7 @@ class CpuSession:
 
 
 class CpuBackend:
-    """ONNX Runtime's CPU provider (see ``engine.backend.Backend``).
+    """ONNX Runtime's CPU provider (see ``engine.networks.backend.Backend``).
 
     Args:
         threads: Threads per graph; None means one per core.

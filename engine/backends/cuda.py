@@ -44,7 +44,7 @@ _NO_MEMORY = ("Failed to allocate memory", "out of memory", "bad_alloc", "ALLOC_
 
 
 class CudaSession:
-    """A graph in ONNX Runtime on a device (see ``engine.backend.Session``)."""
+    """A graph in ONNX Runtime on a device (see ``engine.networks.backend.Session``)."""
 
     def __init__(self, path: Path, device: Device, *, keep: bool) -> None:
         self._device = device
@@ -100,7 +100,7 @@ class CudaSession:
 
 
 class CudaBackend:
-    """ONNX Runtime's CUDA provider (see ``engine.backend.Backend``).
+    """ONNX Runtime's CUDA provider (see ``engine.networks.backend.Backend``).
 
     Args:
         device: Open for as long as anything is loaded.

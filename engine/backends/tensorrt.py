@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 
 
 class TensorrtBackend:
-    """TensorRT's runtime on a device (see ``engine.backend.Backend``).
+    """TensorRT's runtime on a device (see ``engine.networks.backend.Backend``).
 
     Args:
         device: Open for as long as anything is loaded.
@@ -111,7 +111,7 @@ class TensorrtBackend:
 
 
 class TensorrtSession:
-    """A graph's engines, each loaded when frames of its size come (see ``engine.backend.Session``)."""
+    """A graph's engines, each loaded as frames of its size come (see ``engine.networks.backend.Session``)."""
 
     def __init__(
         self,

@@ -29,7 +29,7 @@ class BestArtifacts:
 
     Args:
         store: The store.
-        precisions: As ``engine.backend.Backend.precisions``.
+        precisions: As ``engine.networks.backend.Backend.precisions``.
     """
 
     def __init__(self, store: Store, precisions: Sequence[str]) -> None:

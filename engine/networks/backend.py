@@ -96,7 +96,7 @@ class Backend(Protocol):
         Args:
             path: The file.
             keep: Keep the memory that a run took for the next one, of any graph: quicker, but up to
-                ``engine.memory.KEPT`` times as much as the graphs' facts say.
+                ``engine.networks.memory.KEPT`` times as much as the graphs' facts say.
 
         Raises:
             BackendError: The runtime refuses the file, or the device has no room for it.

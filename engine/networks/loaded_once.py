@@ -13,7 +13,7 @@ from .backend import Backend, Runner, Session
 
 
 class LoadedOnce:
-    """What another backend loads, kept until this is left (see ``engine.backend.Backend``).
+    """What another backend loads, kept until this is left (see ``engine.networks.backend.Backend``).
 
     Args:
         backend: What loads.

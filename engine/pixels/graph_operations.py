@@ -56,7 +56,7 @@ def _as_it_is(pixels: Array, *, lane: int = 0) -> Value:
 
 
 class GraphOperations:
-    """The operations on pictures (see ``engine.operations.Operations``) as graphs in a backend.
+    """The operations on pictures (see ``engine.pixels.operations.Operations``) as graphs in a backend.
 
     A graph is loaded at its first use. What is the same from picture to picture, such as the weights of a
     resize, is uploaded once. Not for PaddleGAN's bytes: these are made in NumPy.

@@ -89,7 +89,7 @@ class HostOperations:
     Pictures that are on a device are brought to the machine's memory, and stay here.
 
     Args:
-        parity: See ``engine.parity``.
+        parity: See ``engine.pixels.parity``.
     """
 
     def __init__(self, parity: Parity = Parity.CORRECT) -> None:

@@ -24,7 +24,7 @@ class Colourise:
     Args:
         network: A loaded colouriser.
         render_factor: 1 or more; larger sees more detail, smaller gives bolder colour.
-        parity: See ``engine.parity``.
+        parity: See ``engine.pixels.parity``.
         since: Frames before this time are asked for by nobody and stay as they are.
         operations: What is done to pictures around the network; None: in NumPy, as the parity wants it.
     """

@@ -46,7 +46,7 @@ class Interpolate:
         network: A loaded interpolator. What it computes of one frame is computed once per frame, what it
             computes of two once per pair.
         cadence: Which times are wanted.
-        parity: See ``engine.parity``.
+        parity: See ``engine.pixels.parity``.
         first: The time of the film's first frame, where the stage is given only the rest.
         since: Frames before this time are asked for by nobody and come out blank.
         operations: What is done to pictures around the network; None: in NumPy, as the parity wants it.

@@ -41,7 +41,7 @@ class Upscale:
 
     Args:
         network: A loaded upscaler.
-        parity: See ``engine.parity``.
+        parity: See ``engine.pixels.parity``.
         since: Frames before this time are asked for by nobody and come out blank.
         operations: What is done to pictures around the network; None: in NumPy, as the parity wants it.
     """

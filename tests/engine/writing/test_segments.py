@@ -195,7 +195,7 @@ def write_to(sink: Sink, frames: Sequence[Frame]) -> None:
 
 
 def test_the_same_frames_give_the_same_file_every_time(tmp_path: Path) -> None:
-    """x264 read memory that nobody had written (see ``engine.encoding``), most often at this width."""
+    """x264 read memory nobody had written (see ``engine.writing.encoding``), most often at this width."""
     pattern = np.random.default_rng(1).random((32, 60), np.float32)
     frames: list[Frame] = []
     for number in range(9):
