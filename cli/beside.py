@@ -12,8 +12,9 @@ from .summary import check_place
 from .terminal import ProgressDisplay
 
 if TYPE_CHECKING:
-    from ..engine.runs.pipeline import Plan, Summary
+    from ..engine.runs.pipeline import Plan
     from ..engine.runs.settings import Settings
+    from ..engine.runs.summary import Summary
 
 
 def report_file(text: str) -> str:

@@ -14,8 +14,9 @@ from .terminal import ProgressDisplay
 from .times import clock
 
 if TYPE_CHECKING:
-    from ..engine.runs.pipeline import Plan, Summary
+    from ..engine.runs.pipeline import Plan
     from ..engine.runs.settings import Settings
+    from ..engine.runs.summary import Summary
 
 
 def restore_one(

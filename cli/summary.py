@@ -12,7 +12,8 @@ from .. import __version__
 from ..errors import OutputError
 
 if TYPE_CHECKING:
-    from ..engine.runs.pipeline import Plan, Summary
+    from ..engine.runs.pipeline import Plan
+    from ..engine.runs.summary import Summary
     from ..engine.timings import Timings
 
 

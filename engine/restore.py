@@ -14,8 +14,9 @@ from ..models.store import Store
 from .backends.choice import chosen_backend
 from .networks.artifacts import BestArtifacts
 from .runs.order import default_order
-from .runs.pipeline import Progress, Summary, plan, run
+from .runs.pipeline import Progress, plan, run
 from .runs.settings import Settings
+from .runs.summary import Summary
 from .stages.cadence import Cadence
 from .writing.naming import chosen_output, default_output
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import av
 from av.error import FFmpegError
 
-from ..runs.pipeline import Summary
+from ..runs.summary import Summary
 from ..writing.naming import place_of
 from .page import clock, environment, run_stills
 

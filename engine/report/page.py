@@ -15,9 +15,9 @@ from ..job.files import size_of, write_whole
 from ..job.identity import facts_of, versions
 from ..remarks import Remark
 from ..runs.course import Course
-from ..runs.pipeline import Summary
 from ..runs.plan import Plan
 from ..runs.settings import Settings
+from ..runs.summary import Summary
 from ..timings import Part, Timings
 from ..writing.naming import place_of
 from ..writing.partial import reported

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ...errors import InputError
@@ -17,7 +17,7 @@ from ..job.restart import Trail
 from ..job.segments import Position
 from ..networks.backend import Backend, LoadedNetwork
 from ..networks.memory import KEPT, default_memory, shares
-from ..pixels.frame import Format, Frame
+from ..pixels.frame import Frame
 from ..pixels.graph_operations import GraphOperations
 from ..prefetch import prefetch
 from ..reading.source import Source
@@ -28,52 +28,18 @@ from ..writing.naming import place_of
 from ..writing.sink import Sink
 from ..writing.space import check_start
 from .chain import ahead_of, restored, stage_names
-from .course import Course, Observer
+from .course import Observer
 from .on_device import OnDevice, picture_graphs
 from .plan import Plan, Step, opened, plan, sink_for
 from .settings import Settings
+from .summary import Summary
 
-__all__ = ["Plan", "Progress", "Step", "Summary", "plan", "run"]
+__all__ = ["Plan", "Progress", "Step", "plan", "run"]
 
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
 """Called at the start and after each frame written, with the count so far and the total or None."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a run came to.
-
-    Attributes:
-        output: Where it is.
-        format: What it is.
-        frames: How many it has.
-        kept: How many of these an earlier run had made.
-        seconds: What the run took, loading the networks included.
-        timings: How the time after that was spent.
-        plan, settings: What it was made by.
-        course: How it went.
-        finishing: Seconds from the last frame until the result was in its place: what the encoder still held
-            back, and joining.
-    """
-
-    output: Path
-    format: Format
-    frames: int
-    kept: int
-    seconds: float
-    timings: Timings
-    plan: Plan = field(repr=False)
-    settings: Settings = field(repr=False)
-    course: Course = field(repr=False)
-    finishing: float = 0.0
-
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows of it: before and after, and the film."""
-        from ..report.notebook import shown_in_notebook  # what it is made with is loaded for it alone
-
-        return shown_in_notebook(self)
 
 
 def run(

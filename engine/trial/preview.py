@@ -14,9 +14,10 @@ from ..networks.artifacts import Artifacts
 from ..networks.backend import Backend
 from ..networks.loaded_once import LoadedOnce
 from ..reading.stills import has_number
-from ..runs.pipeline import Progress, Summary, run
+from ..runs.pipeline import Progress, run
 from ..runs.plan import Plan, opened, plan
 from ..runs.settings import Settings
+from ..runs.summary import Summary
 from ..writing.naming import place_of
 from ..writing.partial import Partial
 from .contact_sheet import write_sheet

@@ -12,8 +12,8 @@ from PIL import Image
 from ...errors import InputError
 from ...models.spec import Kind
 from ..reading.source import Source, open_source
-from ..runs.pipeline import Summary
 from ..runs.plan import Plan, opened
+from ..runs.summary import Summary
 from ..writing.naming import place_of
 from .contact_sheet import Row, Shape, contact_sheet, picture_for, shape_of
 from .samples import Sample
